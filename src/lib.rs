@@ -1,9 +1,10 @@
 //! bakeoff measures how long container images take to build, push and pull, cold and hot, layer by layer.
 //!
 //! The flow is one way: a suite (TOML) and a fixture become a `Suite`, that becomes a `Plan`,
-//! the `runner` drives an `Engine` through it and emits `event::RunEvent`s, the `journal`
+//! the `runner` drives an `engine::Engine` through it and emits `event::RunEvent`s, the `journal`
 //! keeps them, and everything that is shown is computed from the `RunLog` that is read back.
 
 #![warn(missing_docs)]
 
+pub mod engine;
 pub mod units;

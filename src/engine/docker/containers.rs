@@ -1,0 +1,263 @@
+//! Containers, volumes and networks, all of them labelled as ours.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use bollard::models::{ContainerCreateBody, HostConfig, PortBinding, VolumeCreateRequest};
+use bollard::query_parameters::{
+    CreateContainerOptions, DownloadFromContainerOptions, InspectContainerOptions, ListContainersOptions,
+    ListNetworksOptions, ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions,
+    StartContainerOptions, UploadToContainerOptions, WaitContainerOptions,
+};
+use futures_util::{StreamExt, TryStreamExt};
+
+use super::{DockerEngine, failed, is_absent};
+use crate::engine::{Container, ContainerExit, ContainerSpec, EngineError, Owned, OwnedKind, RUN_LABEL};
+
+impl DockerEngine {
+    pub(super) async fn start_container(&self, spec: &ContainerSpec) -> Result<Container, EngineError> {
+        let id = self.create(spec).await?;
+        let started = async {
+            if let Some(files) = &spec.files {
+                let options = UploadToContainerOptions {
+                    path: "/".into(),
+                    ..UploadToContainerOptions::default()
+                };
+                let body = bollard::body_full(files.clone().into());
+                let sent = self.docker.upload_to_container(&id, Some(options), body).await;
+                sent.map_err(failed("copy files into container", &spec.name))?;
+            }
+            let start = self.docker.start_container(&id, None::<StartContainerOptions>).await;
+            start.map_err(failed("start container", &spec.name))?;
+            match spec.publish {
+                Some(port) => self.published(&id, port, &spec.name).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        match started.await {
+            Ok(port) => Ok(Container { id, port }),
+            Err(error) => {
+                // What could not be started must not stay; the first error is the one to tell.
+                let _ = self.delete_container(&id).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
+        let key = spec.publish.map(|port| format!("{port}/tcp"));
+        let binding = PortBinding {
+            host_ip: Some("127.0.0.1".into()),
+            host_port: Some(String::new()),
+        };
+        let host = HostConfig {
+            port_bindings: key.clone().map(|key| HashMap::from([(key, Some(vec![binding]))])),
+            binds: spec.volume.as_ref().map(|(name, at)| vec![format!("{name}:{at}")]),
+            ..HostConfig::default()
+        };
+        let body = ContainerCreateBody {
+            image: Some(spec.image.clone()),
+            cmd: spec.command.clone(),
+            // A command of ours replaces the image's entry point as well: it is the whole command line.
+            entrypoint: spec.command.as_ref().map(|_| Vec::new()),
+            env: Some(spec.env.clone()),
+            working_dir: spec.workdir.clone(),
+            exposed_ports: key.map(|key| vec![key]),
+            labels: Some(spec.labels.clone().into_iter().collect()),
+            host_config: Some(host),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptions {
+            name: Some(spec.name.clone()),
+            ..CreateContainerOptions::default()
+        };
+        let created = self.docker.create_container(Some(options), body).await;
+        Ok(created.map_err(failed("create container", &spec.name))?.id)
+    }
+
+    async fn published(&self, id: &str, port: u16, name: &str) -> Result<u16, EngineError> {
+        let details = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let details = details.map_err(failed("inspect container", name))?;
+        let ports = details
+            .network_settings
+            .and_then(|settings| settings.ports)
+            .unwrap_or_default();
+        let bindings = ports.get(&format!("{port}/tcp")).cloned().flatten().unwrap_or_default();
+        bindings
+            .iter()
+            .find_map(|binding| binding.host_port.as_ref()?.parse().ok())
+            .ok_or_else(|| EngineError::Operation {
+                operation: "publish a port of container",
+                subject: name.to_owned(),
+                reason: format!("port {port} got no port on the loopback interface"),
+            })
+    }
+
+    pub(super) async fn wait_container(&self, id: &str) -> Result<ContainerExit, EngineError> {
+        let options = WaitContainerOptions {
+            condition: "not-running".into(),
+        };
+        let mut waiting = std::pin::pin!(self.docker.wait_container(id, Some(options)));
+        let code = match waiting.next().await {
+            Some(Ok(answer)) => answer.status_code,
+            // bollard makes an error of every exit code but 0.
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => code,
+            Some(Err(error)) => return Err(failed("wait for container", id)(error)),
+            None => {
+                let reason = "the answer was empty".into();
+                return Err(EngineError::Protocol {
+                    operation: "wait for container",
+                    reason,
+                });
+            }
+        };
+        let (_, log) = self.peek_container(id).await?;
+        Ok(ContainerExit { code, log })
+    }
+
+    pub(super) async fn peek_container(&self, id: &str) -> Result<(bool, String), EngineError> {
+        let details = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let running = details
+            .map_err(failed("inspect container", id))?
+            .state
+            .and_then(|state| state.running);
+        let options = LogsOptions {
+            stdout: true,
+            stderr: true,
+            tail: "all".into(),
+            ..LogsOptions::default()
+        };
+        let mut stream = std::pin::pin!(self.docker.logs(id, Some(options)));
+        let mut log = String::new();
+        while let Some(part) = stream
+            .try_next()
+            .await
+            .map_err(failed("read the log of container", id))?
+        {
+            // Writing to a string can't fail.
+            let _ = write!(log, "{part}");
+        }
+        Ok((running.unwrap_or(false), log))
+    }
+
+    pub(super) async fn download(&self, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
+        let options = DownloadFromContainerOptions { path: path.to_owned() };
+        let mut stream = std::pin::pin!(self.docker.download_from_container(id, Some(options)));
+        let mut archive = Vec::new();
+        while let Some(part) = stream.try_next().await.map_err(failed("copy out of container", path))? {
+            archive.extend_from_slice(&part);
+        }
+        Ok(archive)
+    }
+
+    pub(super) async fn delete_container(&self, id: &str) -> Result<(), EngineError> {
+        let options = RemoveContainerOptions {
+            v: true,
+            force: true,
+            link: false,
+        };
+        match self.docker.remove_container(id, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(failed("remove container", id)(error)),
+        }
+    }
+
+    pub(super) async fn make_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(labels.clone().into_iter().collect()),
+            ..VolumeCreateRequest::default()
+        };
+        self.docker
+            .create_volume(request)
+            .await
+            .map(|_| ())
+            .map_err(failed("create volume", name))
+    }
+
+    pub(super) async fn delete_volume(&self, name: &str) -> Result<(), EngineError> {
+        match self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(failed("remove volume", name)(error)),
+        }
+    }
+
+    pub(super) async fn delete_network(&self, name: &str) -> Result<(), EngineError> {
+        match self.docker.remove_network(name).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(failed("remove network", name)(error)),
+        }
+    }
+
+    pub(super) async fn list_owned(&self) -> Result<Vec<Owned>, EngineError> {
+        let filters = || Some(HashMap::from([("label".to_owned(), vec![RUN_LABEL.to_owned()])]));
+        let run_of = |labels: &HashMap<String, String>| labels.get(RUN_LABEL).cloned().unwrap_or_default();
+        let mut owned = Vec::new();
+
+        let options = ListContainersOptions {
+            all: true,
+            filters: filters(),
+            ..ListContainersOptions::default()
+        };
+        let containers = self
+            .docker
+            .list_containers(Some(options))
+            .await
+            .map_err(failed("list", "containers"))?;
+        for container in containers {
+            let name = container
+                .names
+                .unwrap_or_default()
+                .into_iter()
+                .next()
+                .unwrap_or_default();
+            let name = name.trim_start_matches('/').to_owned();
+            // A container that a user started from one of our images inherits the label, but not such a name.
+            if name.starts_with("bakeoff-") {
+                let run = run_of(&container.labels.unwrap_or_default());
+                owned.push(Owned {
+                    kind: OwnedKind::Container,
+                    id: container.id.unwrap_or_default(),
+                    name,
+                    run,
+                });
+            }
+        }
+        owned.extend(self.owned_images().await?);
+        let options = ListVolumesOptions { filters: filters() };
+        let volumes = self
+            .docker
+            .list_volumes(Some(options))
+            .await
+            .map_err(failed("list", "volumes"))?;
+        for volume in volumes.volumes.unwrap_or_default() {
+            let run = run_of(&volume.labels);
+            owned.push(Owned {
+                kind: OwnedKind::Volume,
+                id: volume.name.clone(),
+                name: volume.name,
+                run,
+            });
+        }
+        let options = ListNetworksOptions { filters: filters() };
+        let networks = self
+            .docker
+            .list_networks(Some(options))
+            .await
+            .map_err(failed("list", "networks"))?;
+        for network in networks {
+            let name = network.name.unwrap_or_default();
+            let run = run_of(&network.labels.unwrap_or_default());
+            owned.push(Owned {
+                kind: OwnedKind::Network,
+                id: network.id.unwrap_or_default(),
+                name,
+                run,
+            });
+        }
+        Ok(owned)
+    }
+}

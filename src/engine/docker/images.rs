@@ -1,0 +1,232 @@
+//! Images, and what the engine says of itself.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use bollard::query_parameters::{CreateImageOptions, InspectNetworkOptions, ListImagesOptions, RemoveImageOptions};
+use futures_util::TryStreamExt;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::Request;
+use hyper::body::Frame;
+use tokio_util::io::ReaderStream;
+
+use super::cache::percent_encoded;
+use super::{DockerEngine, failed, is_absent, said};
+use crate::engine::http::{self, Lines};
+use crate::engine::{
+    EngineError, EngineInfo, ImageDetails, Observer, Owned, OwnedKind, Progress, RUN_LABEL, STAND_IN_LABEL,
+};
+use crate::units::Bytes;
+
+fn unsigned(value: Option<i64>) -> u64 {
+    value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
+}
+
+impl DockerEngine {
+    pub(super) async fn read_info(&self) -> Result<EngineInfo, EngineError> {
+        let unreachable = |error: bollard::errors::Error| EngineError::Unreachable {
+            address: self.address().to_string(),
+            reason: said(&error),
+        };
+        let info = self.docker.info().await.map_err(unreachable)?;
+        let version = self.docker.version().await.map_err(unreachable)?;
+        let snapshotter = info.driver_status.iter().flatten().any(|pair| {
+            pair.first().is_some_and(|key| key == "driver-type")
+                && pair.get(1).is_some_and(|value| value.contains("containerd"))
+        });
+        Ok(EngineInfo {
+            address: self.address().to_string(),
+            id: info.id.unwrap_or_default(),
+            version: info.server_version.unwrap_or_default(),
+            api_version: version.api_version.unwrap_or_default(),
+            operating_system: info.operating_system.unwrap_or_default(),
+            architecture: info.architecture.unwrap_or_default(),
+            kernel: info.kernel_version.unwrap_or_default(),
+            storage_driver: info.driver.unwrap_or_default(),
+            image_store: if snapshotter { "containerd" } else { "graphdriver" }.into(),
+            cpus: u32::try_from(unsigned(info.ncpu)).unwrap_or(0),
+            memory: Bytes(unsigned(info.mem_total)),
+            root_dir: info.docker_root_dir.unwrap_or_default().into(),
+            bridge_mtu: self.bridge_mtu().await,
+        })
+    }
+
+    /// The default bridge's MTU; an engine without one has none, and that is no error.
+    async fn bridge_mtu(&self) -> Option<u32> {
+        let bridge = self
+            .docker
+            .inspect_network("bridge", None::<InspectNetworkOptions>)
+            .await
+            .ok()?;
+        bridge.options?.get("com.docker.network.driver.mtu")?.parse().ok()
+    }
+
+    pub(super) async fn inspect_image(&self, image: &str) -> Result<Option<ImageDetails>, EngineError> {
+        let details = match self.docker.inspect_image(image).await {
+            Ok(details) => details,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(failed("inspect image", image)(error)),
+        };
+        Ok(Some(ImageDetails {
+            id: details.id.unwrap_or_default(),
+            size: Bytes(unsigned(details.size)),
+            layers: details.root_fs.and_then(|root| root.layers).unwrap_or_default(),
+            labels: details
+                .config
+                .and_then(|config| config.labels)
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
+            repo_digests: details.repo_digests.unwrap_or_default(),
+        }))
+    }
+
+    pub(super) async fn run_pull(&self, image: &str, observer: Observer<'_>) -> Result<(), EngineError> {
+        // Without a tag the engine would pull every tag that the repository has.
+        let name = image.rsplit('/').next().unwrap_or(image);
+        let tag = if name.contains(':') || name.contains('@') {
+            None
+        } else {
+            Some("latest".to_owned())
+        };
+        let options = CreateImageOptions {
+            from_image: Some(image.to_owned()),
+            tag,
+            ..CreateImageOptions::default()
+        };
+        let mut stream = std::pin::pin!(self.docker.create_image(Some(options), None, None));
+        while let Some(info) = stream.try_next().await.map_err(failed("pull", image))? {
+            if let Some(reason) = info.error_detail.and_then(|detail| detail.message) {
+                return Err(EngineError::Operation {
+                    operation: "pull",
+                    subject: image.to_owned(),
+                    reason,
+                });
+            }
+            if let Some(status) = info.status {
+                observer(Progress::Note(format!("pulling {image}: {status}")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn import_rootfs(&self, rootfs: &Path, tag: &str, changes: &[String]) -> Result<(), EngineError> {
+        let fail = |reason: String| EngineError::Operation {
+            operation: "import image",
+            subject: tag.to_owned(),
+            reason,
+        };
+        let file = tokio::fs::File::open(rootfs)
+            .await
+            .map_err(|source| EngineError::File {
+                operation: "reading",
+                path: rootfs.to_owned(),
+                source,
+            })?;
+        let (repository, version) = tag.rsplit_once(':').unwrap_or((tag, "latest"));
+        let mut path = format!(
+            "/images/create?fromSrc=-&repo={}&tag={}",
+            percent_encoded(repository),
+            percent_encoded(version)
+        );
+        for change in changes {
+            path.push_str("&changes=");
+            path.push_str(&percent_encoded(change));
+        }
+        let body = StreamBody::new(ReaderStream::with_capacity(file, 256 * 1024).map_ok(Frame::data));
+        let request = Request::post(path)
+            .header("Host", "docker")
+            .header("Content-Type", "application/x-tar")
+            .body(BodyExt::boxed(body))
+            .map_err(|error| fail(error.to_string()))?;
+        let response = http::send(self.address(), request)
+            .await
+            .map_err(|error| fail(error.to_string()))?;
+        let accepted = response.status().is_success();
+        let mut lines = Lines::new(response.into_body());
+        while let Some(line) = lines.next().await.map_err(|error| fail(error.to_string()))? {
+            let text = String::from_utf8_lossy(&line);
+            if !accepted || text.contains("\"errorDetail\"") {
+                return Err(fail(text.into_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete_image(&self, image: &str) -> Result<(), EngineError> {
+        match self.docker.remove_image(image, None::<RemoveImageOptions>, None).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(failed("remove image", image)(error)),
+        }
+    }
+
+    /// Labels are inherited by images that users build from ours: a name that is not of our making protects an
+    /// image, and only its names that are of our making are listed.
+    pub(super) async fn owned_images(&self) -> Result<Vec<Owned>, EngineError> {
+        let mut owned = Vec::new();
+        for label in [RUN_LABEL, STAND_IN_LABEL] {
+            let filters = Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
+            let options = ListImagesOptions {
+                filters,
+                ..ListImagesOptions::default()
+            };
+            let images = self
+                .docker
+                .list_images(Some(options))
+                .await
+                .map_err(failed("list", "images"))?;
+            for image in images {
+                let value = image.labels.get(label).cloned().unwrap_or_default();
+                let run = if label == RUN_LABEL {
+                    value
+                } else {
+                    "stand-in".to_owned()
+                };
+                let names: Vec<_> = image
+                    .repo_tags
+                    .into_iter()
+                    .filter(|name| name != "<none>:<none>")
+                    .collect();
+                let dangling = names.is_empty();
+                let ours = names.into_iter().filter(|name| is_our_image_name(name));
+                let entry = |id: String, name: String| Owned {
+                    kind: OwnedKind::Image,
+                    id,
+                    name,
+                    run: run.clone(),
+                };
+                owned.extend(ours.map(|name| entry(name.clone(), name)));
+                if dangling && label == RUN_LABEL {
+                    owned.push(entry(image.id.clone(), image.id));
+                }
+            }
+        }
+        owned.sort();
+        owned.dedup_by(|a, b| a.id == b.id);
+        Ok(owned)
+    }
+}
+
+/// Every image that bakeoff names is `bakeoff-…` or, where it is pushed, `127.0.0.1:PORT/bakeoff/…`.
+fn is_our_image_name(name: &str) -> bool {
+    name.starts_with("bakeoff-")
+        || name
+            .strip_prefix("127.0.0.1:")
+            .and_then(|rest| rest.split_once('/'))
+            .is_some_and(|(port, path)| port.bytes().all(|b| b.is_ascii_digit()) && path.starts_with("bakeoff/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_our_image_name;
+
+    #[test]
+    fn only_names_of_our_making_are_ours() {
+        assert!(is_our_image_name("bakeoff-base:20261121-1-0"));
+        assert!(is_our_image_name("127.0.0.1:32768/bakeoff/uv-single:cold"));
+        assert!(!is_our_image_name("myapp:latest"));
+        assert!(!is_our_image_name("127.0.0.1:5000/myapp:cold"));
+        assert!(!is_our_image_name("127.0.0.1:5000/my/bakeoff/x:cold"));
+    }
+}

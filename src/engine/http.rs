@@ -1,0 +1,199 @@
+//! A small HTTP/1 client over a Unix or TCP socket, on hyper. It exists for what bollard's typed calls hide (the
+//! per-layer lines of a push, the build-cache records, a prune by exact ids), for the registry's manifests, and for
+//! the probe of a started image. Not for: anything on a public network; it speaks no TLS.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// How long a connection may take to be made.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a whole answer may take where it is small.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// `host:port`.
+    Tcp(String),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+/// What can go wrong in a request.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// No connection.
+    #[error("connecting to {address}: {source}")]
+    Connect {
+        /// The address.
+        address: Address,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The connection broke, or the answer was no HTTP.
+    #[error("{address}: {source}")]
+    Exchange {
+        /// The address.
+        address: Address,
+        /// The cause.
+        source: hyper::Error,
+    },
+    /// The request could not be formed.
+    #[error("forming a request: {0}")]
+    Request(#[from] hyper::http::Error),
+}
+
+/// A request's body.
+pub type Body = BoxBody<Bytes, std::io::Error>;
+
+/// An empty body.
+#[must_use]
+pub fn empty() -> Body {
+    Full::new(Bytes::new()).map_err(|never| match never {}).boxed()
+}
+
+/// Sends one request on a connection of its own; the answer's body is still to be read.
+///
+/// # Errors
+/// If no connection can be made or it breaks before the answer's head.
+pub async fn send(address: &Address, request: Request<Body>) -> Result<Response<Incoming>, HttpError> {
+    let failed = |source| HttpError::Connect {
+        address: address.clone(),
+        source,
+    };
+    let late = |_| {
+        failed(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "no connection within 5 s",
+        ))
+    };
+    match address {
+        Address::Unix(path) => {
+            let connecting = tokio::time::timeout(CONNECT_LIMIT, UnixStream::connect(path));
+            exchange(address, connecting.await.map_err(late)?.map_err(failed)?, request).await
+        }
+        Address::Tcp(to) => {
+            let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(to));
+            let stream = connecting.await.map_err(late)?.map_err(failed)?;
+            stream.set_nodelay(true).map_err(failed)?;
+            exchange(address, stream, request).await
+        }
+    }
+}
+
+async fn exchange<S>(address: &Address, stream: S, request: Request<Body>) -> Result<Response<Incoming>, HttpError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let failed = |source| HttpError::Exchange {
+        address: address.clone(),
+        source,
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(failed)?;
+    // The connection ends by itself when the answer has been read or dropped; its error reaches us as the body's.
+    tokio::spawn(connection);
+    sender.send_request(request).await.map_err(failed)
+}
+
+/// Gets a path and reads the whole answer.
+///
+/// # Errors
+/// If the request fails before the answer is complete. A status of 400 and above is no error here.
+pub async fn get(address: &Address, path: &str, accept: &str) -> Result<(StatusCode, Bytes), HttpError> {
+    let late = |_| {
+        let source = std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 30 s");
+        HttpError::Connect {
+            address: address.clone(),
+            source,
+        }
+    };
+    tokio::time::timeout(ANSWER_LIMIT, get_whole(address, path, accept))
+        .await
+        .map_err(late)?
+}
+
+async fn get_whole(address: &Address, path: &str, accept: &str) -> Result<(StatusCode, Bytes), HttpError> {
+    let request = Request::get(path)
+        .header("Host", "localhost")
+        .header("Accept", accept)
+        .body(empty())?;
+    let response = send(address, request).await?;
+    let status = response.status();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(|source| HttpError::Exchange {
+            address: address.clone(),
+            source,
+        })?;
+    Ok((status, body.to_bytes()))
+}
+
+/// Splits an answer's body into lines as they arrive.
+pub struct Lines {
+    body: Incoming,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl Lines {
+    /// The lines of a body.
+    #[must_use]
+    pub fn new(body: Incoming) -> Self {
+        Self {
+            body,
+            buffer: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// The next non-empty line without its end; `None` at the end.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, hyper::Error> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
+                line.truncate(line.trim_ascii_end().len());
+                if !line.is_empty() {
+                    return Ok(Some(line));
+                }
+                continue;
+            }
+            if self.ended {
+                let rest = std::mem::take(&mut self.buffer);
+                return Ok((!rest.trim_ascii().is_empty()).then_some(rest));
+            }
+            match self.body.frame().await {
+                Some(frame) => {
+                    if let Some(data) = frame?.data_ref() {
+                        self.buffer.extend_from_slice(data);
+                    }
+                }
+                None => self.ended = true,
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Removes what bakeoff made, and nothing else: things with our label, and build-cache records that provably descend
+//! from a base of ours. Records have no owner, so descent is the only proof there is; what can't be told apart is
+//! left and counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::{CacheRecord, Engine, Owned, OwnedKind};
+use crate::units::Bytes;
+
+/// Every trial's base is marked in the build cache by a RUN whose command holds this and a nonce.
+pub const ANCHOR: &str = "bakeoff-anchor-";
+
+/// What was removed, left, and what went wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Things with our label that are gone.
+    pub removed: Vec<Owned>,
+    /// Build-cache records that are gone.
+    pub records: u32,
+    /// Bytes that their removal freed, as the engine says.
+    pub freed: Bytes,
+    /// What could not be removed, with the reason.
+    pub problems: Vec<String>,
+}
+
+/// Removes everything with our label for which `doomed` holds; containers first, since they hold the rest. `told` hears
+/// of each thing before it is removed.
+///
+/// # Errors
+/// If the engine does not answer. What it refuses to remove is no error, but a problem in the result.
+pub async fn reap<E: Engine>(
+    engine: &E,
+    doomed: impl Fn(&Owned) -> bool,
+    told: impl Fn(&Owned),
+) -> Result<Reaped, super::EngineError> {
+    let mut reaped = Reaped::default();
+    let mut owned: Vec<_> = engine.owned().await?.into_iter().filter(doomed).collect();
+    // `OwnedKind` is ordered as things may be removed.
+    owned.sort();
+    for thing in owned {
+        told(&thing);
+        let gone = match thing.kind {
+            OwnedKind::Container => engine.remove_container(&thing.id).await,
+            OwnedKind::Image => engine.remove_image(&thing.id).await,
+            OwnedKind::Volume => engine.remove_volume(&thing.id).await,
+            OwnedKind::Network => engine.remove_network(&thing.id).await,
+        };
+        match gone {
+            Ok(()) => reaped.removed.push(thing),
+            Err(error) => reaped.problems.push(error.to_string()),
+        }
+    }
+    Ok(reaped)
+}
+
+/// Removes the build-cache records of trials that died: those that descend from a marked base.
+///
+/// # Errors
+/// If the engine does not answer.
+pub async fn reap_cache<E: Engine>(engine: &E) -> Result<(u32, Bytes), super::EngineError> {
+    let records = engine.build_cache().await?;
+    let roots = marked_bases(&records, ANCHOR);
+    remove_all(engine, &records, &descent(&records, &roots)).await
+}
+
+/// How long records are waited for that a build still uses, such as one that was just interrupted.
+const IN_USE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Removes records: one that others build on goes only after them, and the marks go last, because what they mark could
+/// not be found again without them. Says how many went, and what that freed.
+///
+/// # Errors
+/// If the engine does not answer.
+pub async fn remove_all<E: Engine>(
+    engine: &E,
+    records: &[CacheRecord],
+    ids: &BTreeSet<String>,
+) -> Result<(u32, Bytes), super::EngineError> {
+    let doomed = |mark: bool| {
+        let of_kind = move |record: &&CacheRecord| record.description.contains(ANCHOR) == mark;
+        records
+            .iter()
+            .filter(of_kind)
+            .map(|record| record.id.clone())
+            .filter(|id| ids.contains(id))
+    };
+    // A base has its mark for a child, so it can only go in the second pass.
+    let bases = marked_bases(records, ANCHOR);
+    let first: Vec<String> = doomed(false).filter(|id| !bases.contains(id)).collect();
+    let last: Vec<String> = doomed(true).chain(ids.intersection(&bases).cloned()).collect();
+    let mut freed = Bytes(0);
+    let mut left = remove_while_it_helps(engine, first, &mut freed).await?;
+    if left.is_empty() {
+        left = remove_while_it_helps(engine, last, &mut freed).await?;
+    } else {
+        left.extend(last);
+    }
+    Ok((
+        u32::try_from(ids.len().saturating_sub(left.len())).unwrap_or(u32::MAX),
+        freed,
+    ))
+}
+
+async fn remove_while_it_helps<E: Engine>(
+    engine: &E,
+    mut left: Vec<String>,
+    freed: &mut Bytes,
+) -> Result<Vec<String>, super::EngineError> {
+    let started = Instant::now();
+    while !left.is_empty() {
+        freed.0 += engine.remove_cache_records(&left).await?.0;
+        let there = engine.build_cache().await?;
+        let before = left.len();
+        left.retain(|id| there.iter().any(|record| record.id == *id));
+        if left.len() == before {
+            let in_use = there.iter().any(|record| record.in_use && left.contains(&record.id));
+            if !in_use || started.elapsed() > IN_USE_LIMIT {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+    Ok(left)
+}
+
+/// The bases that are marked: what the RUN with `mark` in its command builds on.
+#[must_use]
+pub fn marked_bases(records: &[CacheRecord], mark: &str) -> BTreeSet<String> {
+    let marked = records.iter().filter(|record| record.description.contains(mark));
+    // The base's top layer holds the trial's nonce, so it is nobody else's. A mark with several parents is none of ours.
+    marked
+        .filter(|record| record.parents.len() == 1)
+        .map(|record| record.parents[0].clone())
+        .collect()
+}
+
+/// The given records and everything that builds on them.
+#[must_use]
+pub fn descent(records: &[CacheRecord], roots: &BTreeSet<String>) -> BTreeSet<String> {
+    let mut found: BTreeSet<String> = records
+        .iter()
+        .map(|record| &record.id)
+        .filter(|id| roots.contains(*id))
+        .cloned()
+        .collect();
+    loop {
+        let more: Vec<_> = records
+            .iter()
+            .filter(|record| !found.contains(&record.id) && record.parents.iter().any(|id| found.contains(id)))
+            .map(|record| record.id.clone())
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+/// The new cache mounts that are a trial's: its cache-mount namespace is fresh, so each mount of a step that ran has made
+/// one record. Where there are more new ones of a target than that, somebody else made one at the same time, and none
+/// of that target is taken.
+///
+/// `targets` says how many mounts, by target, the steps that ran have.
+#[must_use]
+pub fn cache_mounts_of_trial(new: &[CacheRecord], targets: &BTreeMap<String, usize>) -> BTreeSet<String> {
+    let mut ours = BTreeSet::new();
+    for (target, expected) in targets {
+        let start = format!("cached mount {target} from exec ");
+        let found: Vec<_> = new
+            .iter()
+            .filter(|r| r.kind == "exec.cachemount" && r.description.starts_with(&start))
+            .collect();
+        if found.len() <= *expected {
+            ours.extend(found.into_iter().map(|record| record.id.clone()));
+        }
+    }
+    ours
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str, parents: &[&str], description: &str) -> CacheRecord {
+        CacheRecord {
+            id: id.into(),
+            parents: parents.iter().map(|&id| id.into()).collect(),
+            kind: if description.starts_with("cached mount") {
+                "exec.cachemount"
+            } else {
+                "regular"
+            }
+            .into(),
+            description: description.into(),
+            ..CacheRecord::default()
+        }
+    }
+
+    fn set(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|&id| id.into()).collect()
+    }
+
+    #[test]
+    fn only_the_descent_of_a_marked_base_is_ours() {
+        let records = [
+            record("python", &[], "from local "),
+            record("nonce", &["python"], "from local "),
+            record("mark", &["nonce"], "mount / from exec /bin/sh -c : bakeoff-anchor-t1"),
+            record("step", &["nonce"], "mount / from exec /bin/sh -c pip install x"),
+            record("copy", &["step"], "fileop target"),
+            record("merged", &["copy", "theirs"], "fileop target"),
+            record("theirs", &["python"], "mount / from exec /bin/sh -c pip install x"),
+        ];
+        let roots = marked_bases(&records, ANCHOR);
+        assert_eq!(roots, set(&["nonce"]));
+        assert_eq!(
+            descent(&records, &roots),
+            set(&["nonce", "mark", "step", "copy", "merged"])
+        );
+        assert!(marked_bases(&records, "bakeoff-anchor-t2").is_empty());
+    }
+
+    #[test]
+    fn a_root_that_is_gone_has_no_descent() {
+        assert!(descent(&[record("a", &["gone"], "x")], &set(&["gone"])).is_empty());
+    }
+
+    #[test]
+    fn cache_mounts_are_taken_only_if_nobody_else_can_have_made_one() {
+        let ours = record("m1", &[], "cached mount /root/.cache/uv from exec /bin/sh -c uv sync");
+        let other = record("m2", &[], "cached mount /root/.cache/uv from exec /bin/sh -c uv sync");
+        let apt = record(
+            "m3",
+            &[],
+            "cached mount /var/cache/apt from exec /bin/sh -c apt-get update",
+        );
+        let targets = BTreeMap::from([("/root/.cache/uv".to_owned(), 1)]);
+        assert_eq!(
+            cache_mounts_of_trial(&[ours.clone(), apt.clone()], &targets),
+            set(&["m1"])
+        );
+        assert!(cache_mounts_of_trial(&[ours, other, apt], &targets).is_empty());
+    }
+}

@@ -1,0 +1,302 @@
+//! What goes to an engine and what comes back, in our own types: requests, traces, and what an engine holds.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::units::{Bytes, Nanos};
+
+/// Which builder an engine uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Builder {
+    /// BuildKit, the default.
+    Buildkit,
+    /// The classic builder: no mounts, no parallel stages.
+    Classic,
+}
+
+impl Builder {
+    /// The name in suites and journals.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Buildkit => "buildkit",
+            Self::Classic => "classic",
+        }
+    }
+}
+
+/// What the engine says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineInfo {
+    /// The address that it was reached at.
+    pub address: String,
+    /// Its stable id.
+    pub id: String,
+    /// `20.10.24+dfsg1`.
+    pub version: String,
+    /// `1.41`.
+    pub api_version: String,
+    /// The host's operating system as the engine names it.
+    pub operating_system: String,
+    /// `x86_64`.
+    pub architecture: String,
+    /// The kernel's version.
+    pub kernel: String,
+    /// `overlay2`, `overlayfs`, …
+    pub storage_driver: String,
+    /// `graphdriver` or `containerd`.
+    pub image_store: String,
+    /// Processors that it sees.
+    pub cpus: u32,
+    /// Memory that it sees.
+    pub memory: Bytes,
+    /// The folder that it keeps its data in, on its own host.
+    pub root_dir: PathBuf,
+    /// Whether its default bridge has a known MTU.
+    pub bridge_mtu: Option<u32>,
+}
+
+/// A build, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// The context as a tar file, the Dockerfile included.
+    pub context: PathBuf,
+    /// The Dockerfile's path inside the tar.
+    pub dockerfile: String,
+    /// The image's name.
+    pub tag: String,
+    /// Build arguments.
+    pub build_args: BTreeMap<String, String>,
+    /// Labels put on the image.
+    pub labels: BTreeMap<String, String>,
+    /// The builder.
+    pub builder: Builder,
+    /// The stage to build, if not the last.
+    pub target: Option<String>,
+    /// The platform, if not the engine's own.
+    pub platform: Option<String>,
+    /// How long it may take; then it fails, with what was traced by then.
+    pub limit: std::time::Duration,
+}
+
+/// Something that happened during a build, push or pull, for whoever shows progress.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// A step began: its name as the builder prints it.
+    StepStarted(String),
+    /// A step ended.
+    StepDone(String),
+    /// Some other state worth showing: `pushing 3 of 7 layers`.
+    Note(String),
+}
+
+/// Receives progress; called from the task that drives the engine, so it must be quick.
+pub type Observer<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// A finished build: everything the builder told, kept whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BuildTrace {
+    /// The client's monotonic time from the request to the end of the stream.
+    pub wall: Nanos,
+    /// The image's id (a digest).
+    pub image_id: String,
+    /// The builder's steps, in the order in which they were announced.
+    pub steps: Vec<StepTrace>,
+    /// Every line that the steps wrote, in order of arrival.
+    pub log: Vec<LogLine>,
+    /// Warnings of the builder.
+    pub warnings: Vec<String>,
+}
+
+/// One step of a build: a BuildKit vertex, or a classic builder's "Step n/m".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StepTrace {
+    /// The vertex digest; `step-N` with the classic builder.
+    pub id: String,
+    /// The name as the builder prints it: `[builder 3/7] RUN apt-get update`.
+    pub name: String,
+    /// The ids of the steps whose results this one used.
+    pub inputs: Vec<String>,
+    /// When it ran, by the daemon's clock; empty if it never did.
+    pub intervals: Vec<Interval>,
+    /// Whether the builder took it from its cache.
+    pub cached: bool,
+    /// Its error, if it failed.
+    pub error: Option<String>,
+    /// Its timed parts, such as `exporting layers`.
+    pub parts: Vec<StepPart>,
+}
+
+/// A stretch of time by the daemon's clock, in nanoseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Interval {
+    /// Start.
+    pub started: u64,
+    /// End; `None` if the stream ended before the step did.
+    pub completed: Option<u64>,
+}
+
+/// A timed part of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepPart {
+    /// Its name: `exporting layers`, `transferring context: 2B`.
+    pub name: String,
+    /// Progress reached, in the builder's unit (mostly bytes).
+    pub current: u64,
+    /// Progress expected, 0 if unknown.
+    pub total: u64,
+    /// When it ran, if the builder said so.
+    pub interval: Option<Interval>,
+}
+
+/// A line of a step's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// The step's id.
+    pub step: String,
+    /// The text, without its line end.
+    pub text: String,
+}
+
+/// A build that failed, with all that was learned before it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildFailure {
+    /// The engine's words.
+    pub message: String,
+    /// The name of the step that failed, where one did.
+    pub step: Option<String>,
+    /// What was traced up to the failure, `wall` included.
+    pub trace: BuildTrace,
+}
+
+/// A finished push.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PushTrace {
+    /// The client's monotonic time from the request to the end of the stream.
+    pub wall: Nanos,
+    /// Each layer's fate, in the order in which the engine named them.
+    pub layers: Vec<LayerPush>,
+    /// The manifest's digest.
+    pub digest: String,
+}
+
+/// What happened to one layer in a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPush {
+    /// The engine's short id of the layer.
+    pub id: String,
+    /// Its fate.
+    pub outcome: LayerOutcome,
+}
+
+/// The fate of a layer in a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LayerOutcome {
+    /// Sent.
+    Pushed,
+    /// The registry had it.
+    Exists,
+    /// The registry took it from another repository.
+    Mounted,
+    /// The engine said nothing final of it.
+    Unknown,
+}
+
+/// What the engine knows of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ImageDetails {
+    /// Its id (a digest).
+    pub id: String,
+    /// Its uncompressed size.
+    pub size: Bytes,
+    /// The diff ids of its layers, lowest first.
+    pub layers: Vec<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Digests under which registries know it: `name@sha256:…`.
+    pub repo_digests: Vec<String>,
+}
+
+/// A container to be started.
+#[derive(Debug, Clone, Default)]
+pub struct ContainerSpec {
+    /// Its name; starts with `bakeoff-`.
+    pub name: String,
+    /// The image.
+    pub image: String,
+    /// The command; `None` for the image's own.
+    pub command: Option<Vec<String>>,
+    /// Environment, `NAME=value`.
+    pub env: Vec<String>,
+    /// Labels; must hold [`RUN_LABEL`](super::RUN_LABEL).
+    pub labels: BTreeMap<String, String>,
+    /// A port of the container to publish on a free loopback port.
+    pub publish: Option<u16>,
+    /// A labelled volume (name, mount point).
+    pub volume: Option<(String, String)>,
+    /// The folder in which the command runs.
+    pub workdir: Option<String>,
+    /// A tar archive unpacked at `/` before the start.
+    pub files: Option<Vec<u8>>,
+}
+
+/// A started container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its id.
+    pub id: String,
+    /// The loopback port that its published port got.
+    pub port: Option<u16>,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerExit {
+    /// Its exit code.
+    pub code: i64,
+    /// What it wrote, standard output and error together.
+    pub log: String,
+}
+
+/// Something in the engine that carries our label.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owned {
+    /// What it is.
+    pub kind: OwnedKind,
+    /// Its id, or its name where it has one.
+    pub id: String,
+    /// How people know it.
+    pub name: String,
+    /// The run that made it, or `stand-in`.
+    pub run: String,
+}
+
+/// The kinds of things that bakeoff makes in an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OwnedKind {
+    /// A container.
+    Container,
+    /// An image.
+    Image,
+    /// A volume.
+    Volume,
+    /// A network.
+    Network,
+}
+
+/// One record of the engine's build cache.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CacheRecord {
+    /// Its id.
+    pub id: String,
+    /// The ids of the records it builds on.
+    pub parents: Vec<String>,
+    /// `regular`, `source.local`, `exec.cachemount`, …
+    pub kind: String,
+    /// The builder's description, which holds a RUN's command.
+    pub description: String,
+    /// Its size.
+    pub size: Bytes,
+    /// Whether a build uses it now.
+    pub in_use: bool,
+}
