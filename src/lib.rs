@@ -6,5 +6,6 @@
 
 #![warn(missing_docs)]
 
+pub mod dockerfile;
 pub mod engine;
 pub mod units;
