@@ -1,6 +1,6 @@
 //! bakeoff measures how long container images take to build, push and pull, cold and hot, layer by layer.
 //!
-//! The flow is one way: a suite (TOML) and a fixture become a `Suite`, that becomes a `Plan`,
+//! The flow is one way: a suite (TOML) and a fixture become a `suite::Suite`, that becomes a `plan::Plan`,
 //! the `runner` drives an `engine::Engine` through it and emits `event::RunEvent`s, the `journal`
 //! keeps them, and everything that is shown is computed from the `RunLog` that is read back.
 
@@ -8,4 +8,6 @@
 
 pub mod dockerfile;
 pub mod engine;
+pub mod plan;
+pub mod suite;
 pub mod units;

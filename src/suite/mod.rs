@@ -1,0 +1,33 @@
+//! The suite: what is measured. [`load`] reads a suite file and its fixture into a [`Suite`], in which every name is
+//! known, every path was found and every combination of factors can be built. Not for: laying a build context out
+//! (that is the fixture room's) or deciding an order (that is the plan's).
+
+mod dockerfiles;
+mod edits;
+mod error;
+mod factors;
+pub mod file;
+mod fixture;
+mod journey;
+mod locate;
+mod model;
+mod overlay;
+mod parse;
+mod published;
+mod quantity;
+mod scenarios;
+mod validate;
+
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use error::SuiteError;
+pub use file::{fixture_json_schema, json_schema};
+pub use locate::{Located, Place};
+pub use model::*;
+pub use overlay::fill_placeholders;
+pub use validate::{Overrides, load};

@@ -1,0 +1,196 @@
+//! The valid suite: what the rest of the program works with. An invalid suite can't be expressed in these types
+//! without going through `validate`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::dockerfile::Dockerfile;
+use crate::engine::Builder;
+use crate::units::{Bytes, Nanos};
+
+/// A validated suite: everything that a run needs to know, with every path resolved and every file read.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    /// The suite's name; names runs and tables.
+    pub name: String,
+    /// One or two sentences for the head of reports; may be empty.
+    pub description: String,
+    /// The suite file's path as the user gave it.
+    pub path: PathBuf,
+    /// The suite file's text, for the journal.
+    pub text: String,
+    /// Measured rounds.
+    pub rounds: u32,
+    /// Discarded rounds before the measured ones.
+    pub warmup: u32,
+    /// Limit of one phase.
+    pub timeout: Duration,
+    /// Base images by role (`python`, `uv`, `registry`): the public reference.
+    pub images: BTreeMap<String, String>,
+    /// The project that is built.
+    pub fixture: Fixture,
+    /// All combinations, after `exclude` and after collapsing factors that change nothing.
+    pub scenarios: Vec<Scenario>,
+    /// The measured phases of every trial, in order.
+    pub journey: Vec<PhaseSpec>,
+    /// How each built image is proven to work; `None` starts nothing.
+    pub probe: Option<Probe>,
+    /// Build arguments whose values may be written to disk; the values of all others are redacted there.
+    pub public_args: Vec<String>,
+    /// Published figures to print beside the measured ones.
+    pub published: Option<Published>,
+}
+
+/// A fixture: the build context with its edits, for one variant (size).
+#[derive(Debug, Clone)]
+pub struct Fixture {
+    /// The name in `fixture.toml`.
+    pub name: String,
+    /// The chosen variant, such as `light`; empty if the fixture has none.
+    pub variant: String,
+    /// The fixture's folder.
+    pub root: PathBuf,
+    /// Folders, relative to `root`, that are laid over each other, in order, to make the context; `.` alone if the
+    /// fixture's folder itself is the context.
+    pub layers: Vec<PathBuf>,
+    /// Values that replace `@NAME@` in the files named by `templates`; `PYTHON_MINOR` is added by the runner.
+    pub placeholders: BTreeMap<String, String>,
+    /// Files (relative to the context) in which placeholders are replaced.
+    pub templates: Vec<PathBuf>,
+    /// The lock file that uv makes in the prepare phase, if the fixture has one.
+    pub lock: Option<LockSpec>,
+    /// Named, reversible changes of the context.
+    pub edits: BTreeMap<String, Edit>,
+    /// What one trial is expected to need at most, as measured by the fixture's author: disk on the engine's side.
+    pub disk: Option<Bytes>,
+    /// What one trial is expected to take, until this machine's own runs say better.
+    pub trial_time: Option<Nanos>,
+}
+
+/// A lock file that is made from the context by a pinned tool in the fixture's Python image.
+#[derive(Debug, Clone)]
+pub struct LockSpec {
+    /// The lock file's path in the context (`uv.lock`).
+    pub file: PathBuf,
+    /// The files it depends on (`pyproject.toml`).
+    pub inputs: Vec<PathBuf>,
+    /// The command that makes it, run in the context folder (`uv lock`).
+    pub command: Vec<String>,
+}
+
+/// A named, reversible change of the context.
+#[derive(Debug, Clone)]
+pub struct Edit {
+    /// Its name, such as `bump-light`.
+    pub name: String,
+    /// What it stands for in a developer's day; may be empty.
+    pub description: String,
+    /// The changes that make it up.
+    pub changes: Vec<Change>,
+}
+
+/// One change in one file of the context.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The file, relative to the context.
+    pub file: PathBuf,
+    /// The text that must occur in it; in a template with the fixture's placeholders filled in (`@PYTHON_MINOR@` is
+    /// left to the runner), as in `replace`.
+    pub find: String,
+    /// What replaces every occurrence: entry *k* (modulo their number) for the k-th application in one trial, so
+    /// that a hot build can be repeated with an edit that the engine has not seen. `@N@` becomes *k*, from 1.
+    pub replace: Vec<String>,
+}
+
+/// One way to build the fixture: a Dockerfile and a value for each factor that matters to it.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The full name, such as `uv-single[cache_mounts=off]`.
+    pub name: String,
+    /// The name in the suite, such as `uv-single`.
+    pub base_name: String,
+    /// The factor values that this scenario has, in the order of the suite; collapsed factors are left out.
+    pub factors: Vec<(String, String)>,
+    /// The builder that builds it.
+    pub builder: Builder,
+    /// The Dockerfile as built (cache mounts removed where the factor says so).
+    pub dockerfile: Dockerfile,
+    /// Where the Dockerfile was read from.
+    pub dockerfile_path: PathBuf,
+    /// Build arguments of the scenario, without those that name base images.
+    pub build_args: BTreeMap<String, String>,
+    /// Build argument name to base image role (`PYTHON_IMAGE` to `python`), as far as the Dockerfile declares them.
+    pub image_args: BTreeMap<String, String>,
+    /// The stage to build, if not the last.
+    pub target: Option<String>,
+    /// The platform passed to the engine, if any.
+    pub platform: Option<String>,
+}
+
+/// One measured phase of the journey.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseSpec {
+    /// Its name, a row of the table: `cold build`.
+    pub name: String,
+    /// What is done.
+    pub kind: PhaseKind,
+    /// The image it makes or pushes: `cold`, `hot`.
+    pub image: String,
+    /// For builds: the edits that are applied to the context before the clock starts.
+    pub edits: Vec<String>,
+    /// For builds: what the engine must not, or must, have had before.
+    pub temperature: Temperature,
+}
+
+/// What a measured phase does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PhaseKind {
+    /// Build an image.
+    Build,
+    /// Push an image to the trial's registry.
+    Push,
+}
+
+/// What a phase claims about the state before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Temperature {
+    /// Nothing of this scenario exists: the first build or push of a trial.
+    Cold,
+    /// Built or pushed again after an edit.
+    Hot,
+    /// Built again with nothing changed: every step must be cached.
+    Noop,
+}
+
+/// How a built image is proven to work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// A command in the image that must exit with 0.
+    Command(Vec<String>),
+    /// The image's own command must answer an HTTP GET with a status below 400.
+    Http {
+        /// The port that the image listens on.
+        port: u16,
+        /// The path to get.
+        path: String,
+    },
+}
+
+/// Figures somebody published, for the same phases and scenarios.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// Who, where, when.
+    pub source: String,
+    /// Row (a phase's name or `image size`), then scenario base name, to the figure.
+    pub figures: BTreeMap<String, BTreeMap<String, PublishedFigure>>,
+}
+
+/// A published figure: seconds or bytes by the row that it stands in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PublishedFigure {
+    /// A time.
+    Time(Nanos),
+    /// A size.
+    Size(Bytes),
+}
