@@ -8,6 +8,7 @@
 
 pub mod dockerfile;
 pub mod engine;
+pub mod fixture;
 pub mod plan;
 pub mod suite;
 pub mod units;
