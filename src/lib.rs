@@ -9,6 +9,7 @@
 pub mod dockerfile;
 pub mod engine;
 pub mod fixture;
+pub mod images;
 pub mod plan;
 pub mod suite;
 pub mod units;
