@@ -1,15 +1,17 @@
 //! bakeoff measures how long container images take to build, push and pull, cold and hot, layer by layer.
 //!
 //! The flow is one way: a suite (TOML) and a fixture become a `suite::Suite`, that becomes a `plan::Plan`,
-//! the `runner` drives an `engine::Engine` through it and emits `event::RunEvent`s, the `journal`
+//! the `runner` drives an `engine::Engine` through it and emits `runner::event::RunEvent`s, the `journal`
 //! keeps them, and everything that is shown is computed from the `RunLog` that is read back.
 
 #![warn(missing_docs)]
 
 pub mod dockerfile;
 pub mod engine;
+pub mod environment;
 pub mod fixture;
 pub mod images;
 pub mod plan;
+pub mod runner;
 pub mod suite;
 pub mod units;

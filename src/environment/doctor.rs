@@ -1,0 +1,210 @@
+//! What has to be right before anything is measured: each check is a line, each failure has its remedy.
+
+use std::path::Path;
+
+use super::host;
+use crate::engine::{Engine, EngineInfo, STAND_IN_LABEL};
+use crate::units::Bytes;
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Fine.
+    Good,
+    /// Runs will work, but something is worth knowing.
+    Warning,
+    /// Runs will fail or mislead.
+    Bad,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it came out.
+    pub status: Status,
+    /// What was found.
+    pub found: String,
+    /// What to do about it; empty when nothing has to be done.
+    pub remedy: String,
+}
+
+impl Check {
+    fn new(name: &str, status: Status, found: impl Into<String>, remedy: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            status,
+            found: found.into(),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+/// The disk below which even the light fixture does not fit.
+const LITTLE_DISK: Bytes = Bytes(8_000_000_000);
+
+/// What to do where no engine answers.
+pub const START_ENGINE: &str = "start Docker Engine, join the docker group, or set DOCKER_HOST; on Debian and Ubuntu \
+                                scripts/setup installs and starts it";
+
+/// A base image to look for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its role.
+    pub role: String,
+    /// The public reference.
+    pub reference: String,
+    /// The name of its stand-in, where there is a recipe for one.
+    pub stand_in: Option<String>,
+}
+
+/// Checks an engine that answers, and looks for base images.
+pub async fn examine<E: Engine>(engine: &E, info: &EngineInfo, wanted: &[Wanted]) -> Vec<Check> {
+    let mut checks = vec![
+        Check::new(
+            "engine",
+            Status::Good,
+            format!(
+                "Docker Engine {} at {} ({}, {}, {} CPUs, {})",
+                info.version, info.address, info.storage_driver, info.image_store, info.cpus, info.memory
+            ),
+            "",
+        ),
+        builder(info),
+        disk(&info.root_dir),
+        mtu(info.bridge_mtu, host::uplink_mtu()),
+    ];
+    for image in wanted {
+        checks.push(base_image(engine, image).await);
+    }
+    checks
+}
+
+/// BuildKit came to the engine's API with version 1.39 (Docker 18.09).
+fn builder(info: &EngineInfo) -> Check {
+    let number = |text: &str| {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+    };
+    if number(&info.api_version) >= Some((1, 39)) {
+        return Check::new(
+            "builder",
+            Status::Good,
+            format!("BuildKit and classic (API {})", info.api_version),
+            "",
+        );
+    }
+    let found = format!("API {} has no BuildKit", info.api_version);
+    Check::new("builder", Status::Bad, found, "use Docker Engine 18.09 or newer")
+}
+
+fn disk(root: &Path) -> Check {
+    match host::free_disk(root) {
+        Some(free) if free >= LITTLE_DISK => Check::new("disk", Status::Good, format!("{free} free"), ""),
+        Some(free) => {
+            let found = format!("{free} free where the engine keeps its data ({})", root.display());
+            Check::new(
+                "disk",
+                Status::Bad,
+                found,
+                "free some space, or move the engine's data-root",
+            )
+        }
+        None => {
+            let found = format!("the engine's folder {} can't be looked at from here", root.display());
+            Check::new(
+                "disk",
+                Status::Warning,
+                found,
+                "see that the engine's host has enough space",
+            )
+        }
+    }
+}
+
+/// A bridge whose packets are larger than the uplink's hangs on large packets: downloads stall for ever.
+fn mtu(bridge: Option<u32>, uplink: Option<u32>) -> Check {
+    let name = "network MTU";
+    match (bridge, uplink) {
+        (Some(bridge), Some(uplink)) if bridge > uplink => Check::new(
+            name,
+            Status::Bad,
+            format!("the engine's bridge has {bridge}, the uplink {uplink}: downloads in builds will hang"),
+            &format!("start dockerd with --mtu {uplink} (or \"mtu\": {uplink} in its daemon.json)"),
+        ),
+        (Some(bridge), Some(uplink)) => Check::new(name, Status::Good, format!("bridge {bridge}, uplink {uplink}"), ""),
+        _ => Check::new(
+            name,
+            Status::Warning,
+            "could not be told",
+            "if downloads in builds hang, compare them by hand",
+        ),
+    }
+}
+
+async fn base_image<E: Engine>(engine: &E, wanted: &Wanted) -> Check {
+    let Wanted {
+        role,
+        reference,
+        stand_in,
+    } = wanted;
+    // The registry is one of our own, on a free loopback port; its image is all that it needs.
+    let name = if role == "registry" {
+        role.clone()
+    } else {
+        format!("image {role}")
+    };
+    let good = |found: String| Check::new(&name, Status::Good, found, "");
+    match engine.image(reference).await {
+        Ok(Some(image)) if !image.labels.contains_key(STAND_IN_LABEL) => return good(format!("{reference} is there")),
+        Ok(_) => {}
+        Err(error) => return Check::new(&name, Status::Bad, error.to_string(), START_ENGINE),
+    }
+    if let Some(tag) = stand_in {
+        if matches!(engine.image(tag).await, Ok(Some(_))) {
+            return good(format!(
+                "{reference} is not there; the stand-in {tag} is, and serves where it can't be pulled"
+            ));
+        }
+        if host::has_program("mmdebstrap") {
+            return good(format!(
+                "{reference} is not there; it will be pulled, or a stand-in made (about a minute)"
+            ));
+        }
+    }
+    let found = format!("{reference} is not there and will be pulled");
+    Check::new(
+        &name,
+        Status::Warning,
+        found,
+        "where no registry can be reached: apt-get install mmdebstrap, for stand-ins",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_wider_than_the_uplink_is_bad() {
+        assert_eq!(mtu(Some(1500), Some(1400)).status, Status::Bad);
+        assert_eq!(mtu(Some(1400), Some(1400)).status, Status::Good);
+        assert_eq!(mtu(None, Some(1400)).status, Status::Warning);
+        assert!(mtu(Some(1500), Some(1400)).remedy.contains("--mtu 1400"));
+    }
+
+    #[test]
+    fn buildkit_needs_api_1_39() {
+        let with = |api: &str| {
+            builder(&EngineInfo {
+                api_version: api.into(),
+                ..EngineInfo::default()
+            })
+            .status
+        };
+        assert_eq!(with("1.41"), Status::Good);
+        assert_eq!(with("1.38"), Status::Bad);
+        assert_eq!(with(""), Status::Bad);
+    }
+}

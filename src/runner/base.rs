@@ -1,0 +1,179 @@
+//! The bases of a trial: each image that a Dockerfile starts from, with a file of the trial's own laid over it. Every
+//! cache key of the build descends from that layer, so nothing that an earlier build left can be taken for it; the
+//! user's images and their names are not touched.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::event::BaseImage;
+use super::{RunError, Session};
+use crate::dockerfile::{Dockerfile, Stage};
+use crate::engine::archive::archive;
+use crate::engine::reaper::ANCHOR;
+use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError};
+use crate::images::trust::{self, Trust};
+use crate::suite::Scenario;
+
+/// How long it may take to make or mark a base.
+const ASIDE_LIMIT: Duration = Duration::from_secs(300);
+
+/// Whether a stage is more than a place that others copy from: it runs a step, others start from it, or it is the image.
+/// Copies are keyed by content and by the stage that they go into, so a mere source needs no base of the trial's own.
+fn is_built_on(dockerfile: &Dockerfile, stage: usize, target: Option<&str>) -> bool {
+    let stages = dockerfile.stages();
+    let name = stages.get(stage).and_then(|stage| stage.name.as_deref());
+    let is_target = match target {
+        Some(target) => name == Some(&target.to_lowercase()) || target == stage.to_string(),
+        None => stage + 1 == stages.len(),
+    };
+    // A base with an argument in it may be any stage.
+    let starts_from_it = |other: &Stage| other.base.contains('$') || Some(other.base.to_lowercase().as_str()) == name;
+    is_target
+        || stages.iter().skip(stage + 1).any(starts_from_it)
+        || dockerfile.instructions().iter().any(|instruction| {
+            instruction.stage == Some(stage)
+                && matches!(instruction.keyword.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR")
+        })
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// The references from which a scenario's stages start and that need a base of the trial's own; `scratch` too, since
+    /// what is copied onto it is keyed by content alone.
+    pub(super) fn bases_with_steps(&self, scenario: &Scenario) -> Result<BTreeSet<String>, RunError> {
+        let dockerfile = &scenario.dockerfile;
+        let bases = dockerfile.bases(&self.build_args(scenario));
+        let bases = bases.map_err(|source| RunError::Dockerfile {
+            path: scenario.dockerfile_path.clone(),
+            source,
+        })?;
+        let stage_of = |line: u32| dockerfile.stages().iter().position(|stage| stage.line == line);
+        let needs_own =
+            |line: u32| stage_of(line).is_none_or(|stage| is_built_on(dockerfile, stage, scenario.target.as_deref()));
+        Ok(bases
+            .into_iter()
+            .filter(|base| needs_own(base.line))
+            .map(|base| base.reference)
+            .collect())
+    }
+
+    /// What is known of a base; `scratch` needs no looking up.
+    pub(super) fn base(&self, reference: &str) -> Option<BaseImage> {
+        if reference != "scratch" {
+            return self.bases.get(reference).cloned();
+        }
+        let scratch = || reference.to_owned();
+        Some(BaseImage {
+            role: scratch(),
+            reference: scratch(),
+            used: scratch(),
+            id: String::new(),
+            stand_in: false,
+            host_ca: false,
+        })
+    }
+
+    /// Makes the base of a trial from a base image and returns its name.
+    ///
+    /// A LABEL would not do (the builder's cache ignores it), nor would an ENV for steps that only copy files; a layer
+    /// changes the key of them all.
+    pub(super) async fn derive_base(&self, image: &BaseImage, tag: &str, nonce: &str) -> Result<(), RunError> {
+        let mut files = vec![(PathBuf::from("files/.bakeoff-trial"), nonce.as_bytes().to_vec())];
+        let mut dockerfile = format!("FROM {}\nCOPY files/ /\n", image.used);
+        if let Some(trust) = self.trust.as_ref().filter(|_| image.host_ca) {
+            files.push((PathBuf::from("files").join(trust::IN_IMAGE), trust.bundle.clone()));
+            for (name, value) in Trust::environment() {
+                dockerfile.push_str(&format!("ENV {name}={value}\n"));
+            }
+        }
+        files.push((PathBuf::from("Dockerfile"), dockerfile.into_bytes()));
+        // The classic builder leaves no record in BuildKit's cache.
+        let trace = self.build_aside(&files, tag, Builder::Classic).await?;
+        if trace
+            .log
+            .iter()
+            .any(|line| line.text.contains("Executing") && line.text.contains("build trigger"))
+        {
+            let reason = "it has ONBUILD triggers, which have run in the trial's base and so not in the measured build";
+            let (operation, subject) = ("use the base image", image.reference.clone());
+            return Err(EngineError::Operation {
+                operation,
+                subject,
+                reason: reason.into(),
+            }
+            .into());
+        }
+        Ok(())
+    }
+
+    /// Marks a trial's base in BuildKit's cache: a RUN whose command, which the cache's records show, holds the nonce.
+    /// What descends from the base can then be told apart, even by a later process. Returns whether it worked: an
+    /// image without a shell can't be marked.
+    pub(super) async fn mark_base(&self, base: &str, tag: &str, nonce: &str) -> Result<bool, RunError> {
+        let dockerfile = format!("FROM {base}\nRUN : {ANCHOR}{nonce}\n");
+        let files = [(PathBuf::from("Dockerfile"), dockerfile.into_bytes())];
+        let marked = self.build_aside(&files, tag, Builder::Buildkit).await.is_ok();
+        self.engine.remove_image(tag).await?;
+        Ok(marked)
+    }
+
+    async fn build_aside(
+        &self,
+        files: &[(PathBuf, Vec<u8>)],
+        tag: &str,
+        builder: Builder,
+    ) -> Result<BuildTrace, RunError> {
+        let fail = |operation, source| EngineError::File {
+            operation,
+            path: std::env::temp_dir(),
+            source,
+        };
+        let packed = archive(files, 0o644).map_err(|source| fail("packing a context in", source))?;
+        let context = tempfile::NamedTempFile::new().map_err(|source| fail("making a file in", source))?;
+        std::fs::write(context.path(), packed).map_err(|source| fail("writing a file in", source))?;
+        let request = BuildRequest {
+            context: context.path().to_owned(),
+            dockerfile: "Dockerfile".into(),
+            tag: tag.to_owned(),
+            build_args: std::collections::BTreeMap::new(),
+            labels: self.labels(),
+            builder,
+            target: None,
+            platform: None,
+            limit: ASIDE_LIMIT,
+        };
+        let built = self.engine.build(&request, &|_| {}).await;
+        built.map_err(|failure| {
+            let operation = "make the trial's base";
+            EngineError::Operation {
+                operation,
+                subject: tag.to_owned(),
+                reason: failure.message,
+            }
+            .into()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_built_on;
+    use crate::dockerfile::Dockerfile;
+
+    #[test]
+    fn a_stage_needs_a_base_unless_others_only_copy_from_it() {
+        let text =
+            "FROM uv AS uv\nFROM python AS base\nENV X=1\nFROM base AS deps\nCOPY --from=uv /uv /bin/\nFROM scratch\n";
+        let dockerfile = Dockerfile::parse(text).expect("valid");
+        let built_on: Vec<_> = (0..4).map(|stage| is_built_on(&dockerfile, stage, None)).collect();
+        assert_eq!(built_on, [false, true, true, true]);
+        assert!(is_built_on(&dockerfile, 0, Some("UV")));
+        assert!(!is_built_on(&dockerfile, 3, Some("deps")));
+    }
+
+    #[test]
+    fn a_base_that_is_an_argument_may_be_any_stage() {
+        let text = "ARG BASE=a\nFROM python AS a\nFROM ${BASE}\nRUN true\n";
+        assert!(is_built_on(&Dockerfile::parse(text).expect("valid"), 0, None));
+    }
+}

@@ -1,0 +1,96 @@
+//! Removes what a trial made. Build-cache records go only where they descend from the trial's own base, by exact id;
+//! what can't be told apart from somebody else's is left and counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::Cleanup;
+use super::{Session, Trial};
+use crate::engine::reaper::{self, ANCHOR};
+use crate::engine::{CacheRecord, Engine, Owned, OwnedKind};
+use crate::units::Bytes;
+
+/// Removes everything that carries the run's label, and the containers in which stand-ins are made; what fails stays for
+/// `bakeoff clean`.
+pub(super) async fn remove_by_label<E: Engine>(session: &Session<'_, E>) -> Vec<String> {
+    let ours = |thing: &Owned| {
+        thing.run == session.settings.run.0 || (thing.run == "stand-in" && thing.kind == OwnedKind::Container)
+    };
+    let removing = |thing: &Owned| session.note(format!("removing {}", thing.name));
+    let mut problems = match reaper::reap(session.engine, ours, removing).await {
+        Ok(reaped) => reaped.problems,
+        Err(error) => vec![error.to_string()],
+    };
+    problems.extend(
+        reaper::reap_cache(session.engine)
+            .await
+            .err()
+            .map(|error| error.to_string()),
+    );
+    problems
+}
+
+impl<E: Engine> Trial<'_, E> {
+    pub(super) async fn clean_up(self) -> Cleanup {
+        let engine = self.session.engine;
+        let mut cleanup = Cleanup::default();
+        let mut note = |done: Result<(), crate::engine::EngineError>| {
+            if let Err(error) = done {
+                cleanup.problems.push(error.to_string());
+            }
+        };
+        self.session.note(format!("cleaning up after {}", self.key.scenario));
+        note(engine.remove_container(&self.registry.id).await);
+        note(engine.remove_volume(&self.registry_volume).await);
+        for name in self.images.values().chain(&self.bases) {
+            note(engine.remove_image(name).await);
+        }
+        // What lost its name to a later build of the same one, or was finished while the user interrupted.
+        let ours = |thing: &Owned| thing.run == self.session.settings.run.0;
+        match reaper::reap(engine, ours, |_| {}).await {
+            Ok(reaped) => reaped
+                .problems
+                .into_iter()
+                .for_each(|problem| cleanup.problems.push(problem)),
+            Err(error) => cleanup.problems.push(error.to_string()),
+        }
+        if let Err(error) = self.clear_cache(&mut cleanup).await {
+            cleanup.problems.push(error.to_string());
+        }
+        cleanup
+    }
+
+    async fn clear_cache(&self, cleanup: &mut Cleanup) -> Result<(), crate::engine::EngineError> {
+        let engine = self.session.engine;
+        let before: BTreeSet<&str> = self.cache_before.iter().map(|record| record.id.as_str()).collect();
+        let records = engine.build_cache().await?;
+        let new: Vec<CacheRecord> = records
+            .iter()
+            .filter(|record| !before.contains(record.id.as_str()))
+            .cloned()
+            .collect();
+        let roots = reaper::marked_bases(&new, &format!("{ANCHOR}{}-", self.nonce));
+        let mut ours = reaper::descent(&new, &roots);
+        ours.extend(reaper::cache_mounts_of_trial(&new, &self.mount_targets()));
+        if !ours.is_empty() {
+            (cleanup.removed_records, cleanup.freed) = reaper::remove_all(engine, &new, &ours).await?;
+        }
+        let left: Vec<_> = engine
+            .build_cache()
+            .await?
+            .into_iter()
+            .filter(|record| !before.contains(record.id.as_str()))
+            .collect();
+        cleanup.left_records = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        cleanup.left_bytes = left.iter().map(|record| record.size).sum::<Bytes>();
+        Ok(())
+    }
+
+    /// How many cache mounts the steps that ran have per target. Mounts with one id share one record.
+    fn mount_targets(&self) -> BTreeMap<String, usize> {
+        let mut targets = BTreeMap::new();
+        for (target, _) in &self.mounts {
+            *targets.entry(target.clone()).or_insert(0) += 1;
+        }
+        targets
+    }
+}

@@ -1,0 +1,242 @@
+//! What a run tells: the only contract between doing and showing. The journal is one subscriber, the progress
+//! display another. Not for: how any of it is written to disk (that is the journal's).
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::engine::{BuildTrace, ImageDetails, PushTrace};
+use crate::environment::Fingerprint;
+use crate::units::{Bytes, Nanos, RunId};
+
+pub use crate::plan::{Round, TrialKey};
+
+/// One thing that a run tells.
+#[derive(Debug, Clone)]
+pub enum RunEvent {
+    /// The run begins; nothing has been measured yet.
+    RunStarted(Box<RunHeader>),
+    /// Unmeasured work before the first trial, for the progress display: `making the stand-in for python`.
+    Preparing(String),
+    /// A trial begins.
+    TrialStarted(TrialKey),
+    /// A phase begins (progress only).
+    PhaseStarted {
+        /// The trial.
+        trial: TrialKey,
+        /// The phase's name, or what is being prepared.
+        phase: String,
+        /// Whether it is one of the measured phases.
+        measured: bool,
+    },
+    /// The builder or the registry reports progress (progress only).
+    Progress(crate::engine::Progress),
+    /// A measured phase ended, well or badly.
+    PhaseFinished(Box<PhaseRecord>),
+    /// A trial ended and was cleaned up.
+    TrialFinished(TrialRecord),
+    /// The run ended.
+    RunFinished(RunEnd),
+}
+
+/// The first record of a run: everything that a reader needs to interpret the rest.
+#[derive(Debug, Clone)]
+pub struct RunHeader {
+    /// The run's id.
+    pub run: RunId,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// The version of bakeoff that measured.
+    pub bakeoff_version: String,
+    /// The suite's name.
+    pub suite: String,
+    /// The suite's description.
+    pub description: String,
+    /// The suite file's path, as the user gave it.
+    pub suite_path: String,
+    /// The suite file's text.
+    pub suite_text: String,
+    /// The patterns by which the user chose among the scenarios; empty for all.
+    pub selected: Vec<String>,
+    /// The fixture's name.
+    pub fixture: String,
+    /// The fixture's variant.
+    pub variant: String,
+    /// The seed of the order.
+    pub seed: u64,
+    /// Measured rounds planned.
+    pub rounds: u32,
+    /// Discarded rounds planned.
+    pub warmup: u32,
+    /// The scenarios, in the suite's order.
+    pub scenarios: Vec<ScenarioHead>,
+    /// The measured phases, in order.
+    pub journey: Vec<PhaseHead>,
+    /// The order in which trials are planned.
+    pub order: Vec<TrialKey>,
+    /// The base images that were used.
+    pub images: Vec<BaseImage>,
+    /// The machine and the engine.
+    pub fingerprint: Fingerprint,
+    /// Published figures to show beside the measured ones.
+    pub published: Option<PublishedHead>,
+}
+
+/// A scenario as the journal knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScenarioHead {
+    /// The full name.
+    pub name: String,
+    /// The name in the suite.
+    pub base_name: String,
+    /// The factor values that matter to it.
+    pub factors: Vec<(String, String)>,
+    /// `buildkit` or `classic`.
+    pub builder: String,
+    /// The Dockerfile as built.
+    pub dockerfile: String,
+    /// Build arguments, with values redacted unless the suite lists them as public.
+    pub build_args: BTreeMap<String, String>,
+}
+
+/// A measured phase as the journal knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseHead {
+    /// Its name, a row of the table.
+    pub name: String,
+    /// `build` or `push`.
+    pub kind: String,
+    /// The image it makes or pushes.
+    pub image: String,
+    /// `cold`, `hot` or `noop`.
+    pub temperature: String,
+    /// The edits before it.
+    pub edits: Vec<String>,
+}
+
+/// A base image that a run used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Its role, or its reference where a Dockerfile names it without a role.
+    pub role: String,
+    /// The public reference that was asked for.
+    pub reference: String,
+    /// The image that was used.
+    pub used: String,
+    /// Its id.
+    pub id: String,
+    /// Whether it is a stand-in made on this machine; absolute figures then don't compare with published ones.
+    pub stand_in: bool,
+    /// Whether the host's CA bundle was laid over it.
+    pub host_ca: bool,
+}
+
+/// Published figures as the journal knows them: row, then scenario, to seconds or bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PublishedHead {
+    /// Who, where, when.
+    pub source: String,
+    /// Times by phase and scenario base name.
+    pub times: BTreeMap<String, BTreeMap<String, Nanos>>,
+    /// Sizes by row (`image size`) and scenario base name.
+    pub sizes: BTreeMap<String, BTreeMap<String, Bytes>>,
+}
+
+/// A measured phase with its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhaseRecord {
+    /// The trial.
+    pub trial: TrialKey,
+    /// The phase's name.
+    pub phase: String,
+    /// When it began (wall clock, for people and for joining with other logs).
+    pub started: DateTime<Utc>,
+    /// Its time; for a failed phase the time until it failed.
+    pub wall: Nanos,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The trace of a build.
+    pub build: Option<BuildTrace>,
+    /// The trace of a push.
+    pub push: Option<PushTrace>,
+    /// The image that a build made.
+    pub image: Option<ImageDetails>,
+    /// What the registry holds after a push.
+    pub manifest: Option<Manifest>,
+}
+
+/// What a registry's manifest says of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Manifest {
+    /// The manifest's digest.
+    pub digest: String,
+    /// Compressed layers: digest and size, lowest first.
+    pub layers: Vec<(String, Bytes)>,
+    /// Bytes of the layers that the registry did not have before this push.
+    pub new_bytes: Bytes,
+}
+
+/// How a phase ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did what its name says.
+    Measured,
+    /// It ran, but a manipulation check failed: shown with its reasons, not averaged.
+    Invalid(Vec<String>),
+    /// It failed.
+    Failed(Failure),
+    /// It was not tried, because a phase that it needs failed.
+    Skipped(String),
+}
+
+/// Why a phase failed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failure {
+    /// The engine's words.
+    pub message: String,
+    /// The failing step's name.
+    pub step: Option<String>,
+    /// The Dockerfile's name and the first line of the failing instruction.
+    pub line: Option<(String, u32)>,
+    /// The last lines that the step wrote.
+    pub last_lines: Vec<String>,
+    /// Where the full log is kept, relative to the run's folder.
+    pub log_file: Option<String>,
+}
+
+/// A trial's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialRecord {
+    /// The trial.
+    pub trial: TrialKey,
+    /// The images that were started and worked.
+    pub probed: Vec<String>,
+    /// The images that were started and did not work, with the reason: no phase that made or pushed one counts.
+    pub broken: Vec<(String, String)>,
+    /// What was seen of the engine's cache while cleaning up.
+    pub cleanup: Cleanup,
+}
+
+/// What a trial's clean-up did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cleanup {
+    /// Build-cache records removed, all of them of this trial.
+    pub removed_records: u32,
+    /// Bytes that this freed, as the engine says.
+    pub freed: Bytes,
+    /// New records that could not be told apart from somebody else's, and were left.
+    pub left_records: u32,
+    /// Their size.
+    pub left_bytes: Bytes,
+    /// What could not be removed, with the reason.
+    pub problems: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunEnd {
+    /// When.
+    pub ended: DateTime<Utc>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}

@@ -1,0 +1,107 @@
+//! The run's first record, from the session and the plan.
+
+use std::collections::BTreeMap;
+
+use chrono::Utc;
+
+use super::Session;
+use super::event::{PhaseHead, PublishedHead, RunHeader, ScenarioHead};
+use crate::engine::{Engine, EngineInfo};
+use crate::environment;
+use crate::plan::Plan;
+use crate::suite::{PhaseKind, PhaseSpec, PublishedFigure, Scenario, Temperature};
+
+impl<E: Engine> Session<'_, E> {
+    pub(super) fn header(&self, info: &EngineInfo, plan: &Plan) -> RunHeader {
+        let suite = self.suite;
+        let images: Vec<_> = self.bases.values().cloned().collect();
+        let stand_ins = images.iter().filter(|image| image.stand_in).count();
+        let bases = match stand_ins {
+            0 => "pulled",
+            n if n == images.len() => "stand-in",
+            _ => "mixed",
+        };
+        RunHeader {
+            run: self.settings.run.clone(),
+            started: Utc::now(),
+            bakeoff_version: env!("CARGO_PKG_VERSION").to_owned(),
+            suite: suite.name.clone(),
+            description: suite.description.clone(),
+            suite_path: suite.path.display().to_string(),
+            suite_text: suite.text.clone(),
+            selected: self.settings.selected.clone(),
+            fixture: suite.fixture.name.clone(),
+            variant: suite.fixture.variant.clone(),
+            seed: plan.seed,
+            rounds: suite.rounds,
+            warmup: suite.warmup,
+            scenarios: suite.scenarios.iter().map(scenario_head).collect(),
+            journey: suite.journey.iter().map(phase_head).collect(),
+            order: plan.order(suite),
+            images,
+            fingerprint: environment::fingerprint(info, bases),
+            published: suite.published.as_ref().map(published_head),
+        }
+    }
+}
+
+fn scenario_head(scenario: &Scenario) -> ScenarioHead {
+    ScenarioHead {
+        name: scenario.name.clone(),
+        base_name: scenario.base_name.clone(),
+        factors: scenario.factors.clone(),
+        builder: scenario.builder.name().to_owned(),
+        dockerfile: scenario.dockerfile.text().to_owned(),
+        build_args: scenario.build_args.clone(),
+    }
+}
+
+/// The names that journals and reports use for a phase's kind.
+pub(super) const fn kind_name(kind: PhaseKind) -> &'static str {
+    match kind {
+        PhaseKind::Build => "build",
+        PhaseKind::Push => "push",
+    }
+}
+
+fn phase_head(spec: &PhaseSpec) -> PhaseHead {
+    let temperature = match spec.temperature {
+        Temperature::Cold => "cold",
+        Temperature::Hot => "hot",
+        Temperature::Noop => "noop",
+    };
+    PhaseHead {
+        name: spec.name.clone(),
+        kind: kind_name(spec.kind).to_owned(),
+        image: spec.image.clone(),
+        temperature: temperature.to_owned(),
+        edits: spec.edits.clone(),
+    }
+}
+
+fn published_head(published: &crate::suite::Published) -> PublishedHead {
+    let mut head = PublishedHead {
+        source: published.source.clone(),
+        times: BTreeMap::new(),
+        sizes: BTreeMap::new(),
+    };
+    for (row, figures) in &published.figures {
+        for (scenario, figure) in figures {
+            match figure {
+                PublishedFigure::Time(time) => {
+                    head.times
+                        .entry(row.clone())
+                        .or_default()
+                        .insert(scenario.clone(), *time);
+                }
+                PublishedFigure::Size(size) => {
+                    head.sizes
+                        .entry(row.clone())
+                        .or_default()
+                        .insert(scenario.clone(), *size);
+                }
+            }
+        }
+    }
+    head
+}

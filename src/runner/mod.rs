@@ -1,0 +1,206 @@
+//! Executes a plan on an engine: prepares what trials share, runs each trial's journey, checks that each phase did what
+//! its name says, and tells it all as [`event::RunEvent`]s. Not for: showing, keeping or computing anything.
+
+mod base;
+pub mod check;
+mod cleanup;
+pub mod event;
+mod header;
+mod locks;
+mod phase;
+mod prepare;
+mod probe;
+mod redact;
+mod trial;
+
+use std::ops::ControlFlow;
+
+use chrono::Utc;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, EngineError};
+use crate::fixture::FixtureError;
+use crate::images::{ImagesError, Source};
+use crate::plan::Plan;
+use crate::suite::{PhaseKind, Suite};
+use crate::units::RunId;
+use event::{Outcome, PhaseRecord, Round, RunEnd, RunEvent, TrialKey};
+
+pub use prepare::Session;
+pub use trial::Trial;
+
+/// Receives every event; [`ControlFlow::Break`] stops the run (the journal can't be written, say).
+pub type Events<'a> = &'a (dyn Fn(RunEvent) -> ControlFlow<()> + Send + Sync);
+
+/// How a run is carried out, apart from what the suite says.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The run's id.
+    pub run: RunId,
+    /// The patterns by which the user chose among the scenarios, for the journal.
+    pub selected: Vec<String>,
+    /// The folder for what is made once and kept: stand-ins, lock files.
+    pub cache: std::path::PathBuf,
+    /// Where base images may come from.
+    pub source: Source,
+    /// Whether the host's CA bundle is laid over pulled images too, not just over stand-ins.
+    pub trust_host_ca: bool,
+    /// How often one trial may apply the same edit: lock files are made for as many states.
+    pub repeats: usize,
+}
+
+/// Why a run could not begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The engine failed outside a phase.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A base image can't be had.
+    #[error(transparent)]
+    Images(#[from] ImagesError),
+    /// The fixture can't be laid out.
+    #[error(transparent)]
+    Fixture(#[from] FixtureError),
+    /// A Dockerfile's base can't be told.
+    #[error("{}:{source}", path.display())]
+    Dockerfile {
+        /// The Dockerfile.
+        path: std::path::PathBuf,
+        /// The cause.
+        source: crate::dockerfile::DockerfileError,
+    },
+    /// A lock file could not be made.
+    #[error("making {}: {reason}", file.display())]
+    Lock {
+        /// The lock file.
+        file: std::path::PathBuf,
+        /// What the command wrote.
+        reason: String,
+    },
+    /// The image of a role does not say which Python it has.
+    #[error("the image {image} has no working python3: {reason}")]
+    Python {
+        /// The image.
+        image: String,
+        /// What it wrote.
+        reason: String,
+    },
+    /// A scenario is for another platform than the engine's: its bases would be looked for and derived for the wrong one.
+    #[error("{scenario} is for the platform {platform}, and the engine builds for {engine}")]
+    Platform {
+        /// The scenario.
+        scenario: String,
+        /// Its platform.
+        platform: String,
+        /// The engine's.
+        engine: String,
+    },
+    /// What a build context leaves out could not be told.
+    #[error(transparent)]
+    Ignore(#[from] crate::fixture::ignore::IgnoreError),
+    /// A build context could not be packed.
+    #[error(transparent)]
+    Context(#[from] crate::fixture::context::ContextError),
+    /// The registry was started and does not answer.
+    #[error("the registry ({image}) does not answer on 127.0.0.1:{port}: {log}")]
+    Registry {
+        /// Its image.
+        image: String,
+        /// Its port.
+        port: u16,
+        /// What it wrote.
+        log: String,
+    },
+    /// Whoever listens to the events asked to stop.
+    #[error("the run was stopped: its events could not be kept")]
+    Stopped,
+    /// The user interrupted.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Runs the plan to its end, or until it is cancelled. A failed phase ends its trial, not the run.
+///
+/// # Errors
+/// If the preparation fails, or the engine does outside a phase. Finished phases have been told before.
+pub async fn run<E: Engine>(
+    engine: &E,
+    suite: &Suite,
+    plan: &Plan,
+    settings: &Settings,
+    cancel: &CancellationToken,
+    events: Events<'_>,
+) -> Result<(), RunError> {
+    let session = Session::prepare(engine, suite, plan, settings, cancel, events).await?;
+    let ended = run_trials(&session, plan).await;
+    let interrupted = match &ended {
+        Ok(()) => false,
+        Err(RunError::Interrupted) => true,
+        // A run that the engine or the disk ended has no end of its own: it reads as unfinished.
+        Err(_) => return ended,
+    };
+    let end = RunEnd {
+        ended: Utc::now(),
+        interrupted,
+    };
+    let told = session.tell(RunEvent::RunFinished(end));
+    ended.and(told)
+}
+
+async fn run_trials<E: Engine>(session: &Session<'_, E>, plan: &Plan) -> Result<(), RunError> {
+    let mut ordinal = 0;
+    for block in &plan.blocks {
+        for &index in &block.trials {
+            session.go_on()?;
+            ordinal += 1;
+            run_trial(session, index, block.round, ordinal).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn run_trial<E: Engine>(
+    session: &Session<'_, E>,
+    scenario: usize,
+    round: Round,
+    ordinal: u32,
+) -> Result<(), RunError> {
+    let scenario = &session.suite.scenarios[scenario];
+    let key = TrialKey {
+        round,
+        scenario: scenario.name.clone(),
+    };
+    session.tell(RunEvent::TrialStarted(key.clone()))?;
+    let mut trial = Trial::open(session, scenario, key, ordinal).await?;
+    let measured = measure(session, &mut trial).await;
+    // What the trial made goes away however it ended; only then is its end told.
+    let record = trial.close(measured.is_ok()).await;
+    session.tell(RunEvent::TrialFinished(record))?;
+    measured.and(session.go_on())
+}
+
+/// The journey: every phase, in order.
+async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) -> Result<(), RunError> {
+    let mut broken: Option<String> = None;
+    for spec in &session.suite.journey {
+        let record = match &broken {
+            // A push of an image that was built is still worth measuring after a later build failed.
+            Some(cause) if spec.kind == PhaseKind::Build || !trial.has_image(spec) => trial.skipped(spec, cause),
+            _ => trial.phase(spec, 0).await?,
+        };
+        let failed_build = spec.kind == PhaseKind::Build && matches!(record.outcome, Outcome::Failed(_));
+        if failed_build && broken.is_none() {
+            broken = Some(format!("{} failed", spec.name));
+        }
+        session.tell(RunEvent::PhaseFinished(Box::new(record)))?;
+    }
+    Ok(())
+}
+
+impl PhaseRecord {
+    /// Whether its time counts.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        self.outcome == Outcome::Measured
+    }
+}

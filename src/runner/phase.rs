@@ -1,0 +1,244 @@
+//! The measured phases. What is not the user's action (packing the context, inspecting the image, asking the registry)
+//! happens before the clock starts or after it stops.
+
+use std::time::Instant;
+
+use chrono::Utc;
+use tokio::time::timeout;
+
+use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent};
+use super::{RunError, Trial, check};
+use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, EngineError, registry};
+use crate::fixture::context::write_context;
+use crate::fixture::ignore::DockerIgnore;
+use crate::suite::{PhaseKind, PhaseSpec};
+use crate::units::Bytes;
+
+/// The name of the rewritten Dockerfile in the context.
+const DOCKERFILE: &str = ".bakeoff.Dockerfile";
+
+/// Log lines that a failure shows.
+const LAST_LINES: usize = 20;
+
+impl<E: Engine> Trial<'_, E> {
+    /// Runs one phase; `times` is how often its edits have been applied in this trial before.
+    ///
+    /// # Errors
+    /// If the user interrupts, or the harness fails where nothing was measured. A phase that fails is no error here.
+    pub async fn phase(&mut self, spec: &PhaseSpec, times: usize) -> Result<PhaseRecord, RunError> {
+        match spec.kind {
+            PhaseKind::Build => self.build(spec, times).await,
+            PhaseKind::Push => self.push(spec).await,
+        }
+    }
+
+    fn begins(&self, spec: &PhaseSpec) -> Result<(), RunError> {
+        let (trial, phase) = (self.key.clone(), spec.name.clone());
+        self.session.tell(RunEvent::PhaseStarted {
+            trial,
+            phase,
+            measured: true,
+        })
+    }
+
+    async fn build(&mut self, spec: &PhaseSpec, times: usize) -> Result<PhaseRecord, RunError> {
+        let session = self.session;
+        self.workspace.enter(&session.edits(spec), times, &session.locks)?;
+        let context = self.pack()?;
+        let tag = self.image_name(&spec.image);
+        // If this build fails, what an earlier one left under the name must not be pushed in its place.
+        self.images.remove(&spec.image);
+        let mut build_args = session.build_args(self.scenario);
+        if self.scenario.builder == Builder::Buildkit {
+            // BuildKit keeps cache mounts by id for the whole daemon; a namespace makes them the trial's own.
+            build_args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), format!("bakeoff-{}", self.nonce));
+        }
+        let request = BuildRequest {
+            context: context.path().to_owned(),
+            dockerfile: DOCKERFILE.to_owned(),
+            tag: tag.clone(),
+            build_args,
+            labels: session.labels(),
+            builder: self.scenario.builder,
+            target: self.scenario.target.clone(),
+            platform: self.scenario.platform.clone(),
+            limit: session.suite.timeout,
+        };
+        self.begins(spec)?;
+        let mut record = self.record(spec, Outcome::Measured);
+        record.started = Utc::now();
+        let observer = |progress| session.progress(progress);
+        let built = tokio::select! {
+            biased;
+            () = session.cancel.cancelled() => return Err(RunError::Interrupted),
+            built = session.engine.build(&request, &observer) => built,
+        };
+        match built {
+            Ok(trace) => {
+                record.wall = trace.wall;
+                // The measurement is made: an engine that fails now makes it invalid, it does not lose it.
+                record.image = session.engine.image(&tag).await.ok().flatten();
+                record.outcome = check::build(spec.temperature, &trace, &self.dockerfile, record.image.as_ref());
+                self.note_mounts(&trace);
+                self.images.insert(spec.image.clone(), tag);
+                record.build = Some(BuildTrace {
+                    log: Vec::new(),
+                    ..trace
+                });
+            }
+            Err(failure) => {
+                record.wall = failure.trace.wall;
+                record.outcome = Outcome::Failed(self.explain(&failure));
+                self.note_mounts(&failure.trace);
+                record.build = Some(failure.trace);
+            }
+        }
+        Ok(record)
+    }
+
+    /// Remembers the cache mounts of the steps that ran: only those can have made a record in the builder's cache.
+    fn note_mounts(&mut self, trace: &BuildTrace) {
+        let mounts = self.dockerfile.cache_mounts();
+        for step in trace
+            .steps
+            .iter()
+            .filter(|step| !step.cached && !step.intervals.is_empty())
+        {
+            let line = self
+                .dockerfile
+                .instruction_of_step(&step.name)
+                .map(|instruction| instruction.first_line);
+            for mount in mounts.iter().filter(|mount| Some(mount.line) == line) {
+                let id = mount.id.clone().unwrap_or_else(|| mount.target.clone());
+                self.mounts.insert((mount.target.clone(), id));
+            }
+        }
+    }
+
+    fn pack(&self) -> Result<tempfile::NamedTempFile, RunError> {
+        let failed = |source| EngineError::File {
+            operation: "making a file in",
+            path: std::env::temp_dir(),
+            source,
+        };
+        let file = tempfile::NamedTempFile::new().map_err(failed)?;
+        let ignore = self.ignored()?;
+        let extra = [(DOCKERFILE.to_owned(), self.dockerfile.text().as_bytes().to_vec())];
+        write_context(
+            self.workspace.path(),
+            &extra,
+            &ignore,
+            std::io::BufWriter::new(file.as_file()),
+        )?;
+        Ok(file)
+    }
+
+    /// What the docker client would leave out. It always sends the Dockerfile, where that lies in the context.
+    fn ignored(&self) -> Result<DockerIgnore, RunError> {
+        let dockerfile = &self.scenario.dockerfile_path;
+        let ignore = DockerIgnore::load(self.workspace.path(), dockerfile)?;
+        let fixture = &self.session.suite.fixture;
+        let layers = fixture.layers.iter().map(|layer| fixture.root.join(layer));
+        let inside =
+            layers.filter_map(|layer| Some(dockerfile.strip_prefix(layer).ok()?.to_string_lossy().into_owned()));
+        Ok(inside.fold(ignore, |ignore, path| ignore.always_sending(&path)))
+    }
+
+    /// Joins a failed build to the Dockerfile: which step, which line, what it wrote last.
+    fn explain(&self, failure: &BuildFailure) -> Failure {
+        let step = failure
+            .trace
+            .steps
+            .iter()
+            .find(|step| Some(&step.name) == failure.step.as_ref());
+        let file = self
+            .scenario
+            .dockerfile_path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let line = step
+            .and_then(|step| self.dockerfile.instruction_of_step(&step.name))
+            .map(|instruction| (file, instruction.first_line));
+        let lines: Vec<_> = failure
+            .trace
+            .log
+            .iter()
+            .filter(|line| step.is_none_or(|s| s.id == line.step))
+            .collect();
+        let last_lines = lines[lines.len().saturating_sub(LAST_LINES)..]
+            .iter()
+            .map(|line| line.text.clone())
+            .collect();
+        Failure {
+            message: failure.message.clone(),
+            step: failure.step.clone(),
+            line,
+            last_lines,
+            log_file: None,
+        }
+    }
+
+    async fn push(&mut self, spec: &PhaseSpec) -> Result<PhaseRecord, RunError> {
+        let session = self.session;
+        let Some(name) = self.images.get(&spec.image).cloned() else {
+            return Ok(self.skipped(spec, &format!("there is no image {}", spec.image)));
+        };
+        self.begins(spec)?;
+        let mut record = self.record(spec, Outcome::Measured);
+        record.started = Utc::now();
+        let clock = Instant::now();
+        let observer = |progress| session.progress(progress);
+        let pushing = timeout(session.suite.timeout, session.engine.push(&name, &observer));
+        let pushed = tokio::select! {
+            biased;
+            () = session.cancel.cancelled() => return Err(RunError::Interrupted),
+            pushed = pushing => pushed,
+        };
+        match pushed {
+            Ok(Ok(trace)) => {
+                record.wall = trace.wall;
+                let port = self.registry.port.unwrap_or(0);
+                let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
+                let held = registry::manifest(port, &self.repository(), tag).await;
+                record.outcome = check::push(spec.temperature, &trace, held.as_ref(), &self.registry_layers);
+                if let Ok(held) = held {
+                    let is_new = |(digest, _): &&(String, Bytes)| !self.registry_layers.contains(digest);
+                    let mut new: Vec<_> = held.layers.iter().filter(is_new).collect();
+                    // A layer that an image holds twice travels once.
+                    new.sort();
+                    new.dedup();
+                    let new_bytes = new.into_iter().map(|(_, size)| *size).sum();
+                    self.registry_layers
+                        .extend(held.layers.iter().map(|(digest, _)| digest.clone()));
+                    record.manifest = Some(Manifest {
+                        digest: trace.digest.clone(),
+                        layers: held.layers,
+                        new_bytes,
+                    });
+                }
+                record.push = Some(trace);
+            }
+            Ok(Err(error)) => {
+                record.wall = clock.elapsed().into();
+                record.outcome = Outcome::Failed(Failure {
+                    message: error.to_string(),
+                    ..Failure::default()
+                });
+            }
+            Err(_) => {
+                record.wall = clock.elapsed().into();
+                let message = format!(
+                    "the push took longer than its limit of {} s",
+                    session.suite.timeout.as_secs()
+                );
+                record.outcome = Outcome::Failed(Failure {
+                    message,
+                    ..Failure::default()
+                });
+            }
+        }
+        Ok(record)
+    }
+}

@@ -1,0 +1,312 @@
+//! What all trials of a run share: base images, the Python that they hold, lock files for every state of the context,
+//! and the run's first record.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use tokio_util::sync::CancellationToken;
+
+use super::event::{BaseImage, RunEvent};
+use super::redact::Redactor;
+use super::{Events, RunError, Settings, cleanup};
+use crate::engine::archive::unpack;
+use crate::engine::{ContainerExit, ContainerSpec, Engine, EngineInfo, Progress, RUN_LABEL, reaper};
+use crate::fixture::Locks;
+use crate::images::trust::{self, Trust};
+use crate::images::{Base, BaseImages};
+use crate::plan::Plan;
+use crate::suite::{Edit, PhaseSpec, Scenario, Suite};
+
+/// How long a container may take that asks an image for its Python, or makes a lock file.
+const ASIDE_LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// Everything that the trials of a run share.
+pub struct Session<'a, E> {
+    /// The engine.
+    pub engine: &'a E,
+    /// The suite.
+    pub suite: &'a Suite,
+    pub(super) settings: &'a Settings,
+    pub(super) cancel: &'a CancellationToken,
+    /// Base images by the reference that Dockerfiles name after expansion.
+    pub(super) bases: BTreeMap<String, BaseImage>,
+    /// The image to use for each role.
+    pub(super) roles: BTreeMap<String, String>,
+    pub(super) trust: Option<Trust>,
+    pub(super) locks: Locks,
+    pub(super) placeholders: BTreeMap<String, String>,
+    events: Events<'a>,
+    redactor: Redactor,
+}
+
+impl<'a, E: Engine> Session<'a, E> {
+    /// Prepares a run and tells its first record.
+    ///
+    /// # Errors
+    /// If a base image can't be had, a lock file can't be made, or the engine does not answer.
+    pub async fn prepare(
+        engine: &'a E,
+        suite: &'a Suite,
+        plan: &Plan,
+        settings: &'a Settings,
+        cancel: &'a CancellationToken,
+        events: Events<'a>,
+    ) -> Result<Self, RunError> {
+        let mut session = Self {
+            engine,
+            suite,
+            settings,
+            cancel,
+            bases: BTreeMap::new(),
+            roles: BTreeMap::new(),
+            trust: Trust::of_host(),
+            locks: Locks::new(),
+            placeholders: BTreeMap::new(),
+            events,
+            redactor: Redactor::new(suite),
+        };
+        let preparing = async {
+            let info = engine.info().await?;
+            check_platforms(suite, &info)?;
+            session.remove_left_overs().await?;
+            session.resolve_bases().await?;
+            session.make_locks().await?;
+            Ok::<_, RunError>(info)
+        };
+        let info = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(RunError::Interrupted),
+            info = preparing => info,
+        };
+        let info = match info {
+            Ok(info) => info,
+            Err(error) => {
+                cleanup::remove_by_label(&session).await;
+                return Err(error);
+            }
+        };
+        let header = session.header(&info, plan);
+        session.tell(RunEvent::RunStarted(Box::new(header)))?;
+        Ok(session)
+    }
+
+    /// Tells an event, with the values of build arguments redacted.
+    ///
+    /// # Errors
+    /// If whoever listens asks to stop.
+    pub fn tell(&self, mut event: RunEvent) -> Result<(), RunError> {
+        self.redactor.scrub(&mut event);
+        match (self.events)(event) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(RunError::Stopped),
+        }
+    }
+
+    /// The end of a container that does something small; a network that swallows packets must not hang the run.
+    pub(super) async fn ended(&self, container: &str) -> Result<ContainerExit, RunError> {
+        let waiting = tokio::time::timeout(ASIDE_LIMIT, self.engine.wait(container));
+        let late = |_| crate::engine::EngineError::Operation {
+            operation: "wait for container",
+            subject: container.to_owned(),
+            reason: format!("it did not end within {} s", ASIDE_LIMIT.as_secs()),
+        };
+        Ok(waiting.await.map_err(late)??)
+    }
+
+    /// Whether nobody has interrupted.
+    pub(super) fn go_on(&self) -> Result<(), RunError> {
+        if self.cancel.is_cancelled() {
+            Err(RunError::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tells progress; whether anybody wants to go on is asked with the next event that counts.
+    pub(super) fn note(&self, text: impl Into<String>) {
+        let _ = self.tell(RunEvent::Preparing(text.into()));
+    }
+
+    pub(super) fn progress(&self, progress: Progress) {
+        let _ = self.tell(RunEvent::Progress(progress));
+    }
+
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(RUN_LABEL.to_owned(), self.settings.run.0.clone())])
+    }
+
+    /// Runs are exclusive per engine, so what carries the label of another run was left by one that died.
+    async fn remove_left_overs(&self) -> Result<(), RunError> {
+        let doomed = |thing: &crate::engine::Owned| thing.run != "stand-in" && thing.run != self.settings.run.0;
+        reaper::reap(self.engine, doomed, |thing| {
+            self.note(format!("removing left-over {}", thing.name));
+        })
+        .await?;
+        reaper::reap_cache(self.engine).await?;
+        Ok(())
+    }
+
+    async fn resolve_bases(&mut self) -> Result<(), RunError> {
+        let images = BaseImages {
+            cache: self.settings.cache.join("images"),
+            source: self.settings.source,
+            trust: self.trust.clone(),
+        };
+        for role in self.roles_needed() {
+            let Some(reference) = self.suite.images.get(&role) else {
+                continue;
+            };
+            self.note(format!("looking for the base image {reference}"));
+            let base = images
+                .resolve(self.engine, &role, reference, &|progress| self.progress(progress))
+                .await?;
+            let image = self.accept(base).await?;
+            self.roles.insert(role, image.used.clone());
+            self.bases.insert(image.used.clone(), image);
+        }
+        for scenario in &self.suite.scenarios {
+            // What the measured build would otherwise fetch is fetched here.
+            let copied = scenario.dockerfile.images_copied_from();
+            for base in self.external_bases(scenario)?.into_iter().chain(copied) {
+                if !self.bases.contains_key(&base) {
+                    self.note(format!("looking for the base image {base}"));
+                    let found = images
+                        .resolve(self.engine, &base, &base, &|progress| self.progress(progress))
+                        .await?;
+                    let image = self.accept(found).await?;
+                    self.bases.insert(base, image);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn roles_needed(&self) -> BTreeSet<String> {
+        let mut roles = BTreeSet::from(["registry".to_owned()]);
+        roles.extend(
+            self.suite
+                .scenarios
+                .iter()
+                .flat_map(|scenario| scenario.image_args.values().cloned()),
+        );
+        if self.suite.fixture.lock.is_some() {
+            roles.extend(["python".to_owned(), "uv".to_owned()]);
+        }
+        roles
+    }
+
+    /// The images that a scenario's stages start from, arguments expanded.
+    pub(super) fn external_bases(&self, scenario: &Scenario) -> Result<BTreeSet<String>, RunError> {
+        let bases = scenario.dockerfile.external_bases(&self.build_args(scenario));
+        let bases = bases.map_err(|source| RunError::Dockerfile {
+            path: scenario.dockerfile_path.clone(),
+            source,
+        })?;
+        Ok(bases.into_iter().map(|base| base.reference).collect())
+    }
+
+    /// A scenario's build arguments, those that name base images included.
+    pub(super) fn build_args(&self, scenario: &Scenario) -> BTreeMap<String, String> {
+        let images = scenario.image_args.iter();
+        let mut args: BTreeMap<_, _> = images
+            .filter_map(|(arg, role)| Some((arg.clone(), self.roles.get(role)?.clone())))
+            .collect();
+        args.extend(scenario.build_args.clone());
+        args
+    }
+
+    /// Learns what has to be known of a base: its Python (role `python`), and whether it lacks the host's CA bundle.
+    async fn accept(&mut self, base: Base) -> Result<BaseImage, RunError> {
+        let may_trust = self.trust.is_some() && (base.stand_in || self.settings.trust_host_ca);
+        let mut host_ca = may_trust && base.role != "registry" && base.role != "uv";
+        if base.role == "python" {
+            let (minor, bundle) = self.look_into_python(&base.used).await?;
+            self.placeholders.insert("PYTHON_MINOR".to_owned(), minor);
+            // Where image and host trust the same authorities nothing needs to be laid over.
+            host_ca &= self
+                .trust
+                .as_ref()
+                .is_some_and(|trust| bundle.as_ref() != Some(&trust.bundle));
+        }
+        let Base {
+            role,
+            reference,
+            used,
+            id,
+            stand_in,
+        } = base;
+        Ok(BaseImage {
+            role,
+            reference,
+            used,
+            id,
+            stand_in,
+            host_ca,
+        })
+    }
+
+    /// The minor version of an image's Python (`3.13`), and its CA bundle.
+    async fn look_into_python(&self, image: &str) -> Result<(String, Option<Vec<u8>>), RunError> {
+        let script = "import sys; print('%d.%d' % sys.version_info[:2])";
+        let spec = ContainerSpec {
+            name: format!("bakeoff-{}-python", self.settings.run),
+            image: image.to_owned(),
+            command: Some(["python3", "-c", script].map(str::to_owned).to_vec()),
+            labels: self.labels(),
+            ..ContainerSpec::default()
+        };
+        let container = self.engine.start(&spec).await?;
+        let looked = async {
+            let exit = self.ended(&container.id).await?;
+            let bundle = self
+                .engine
+                .copy_out(&container.id, &format!("/{}", trust::IN_IMAGE))
+                .await;
+            Ok::<_, RunError>((exit, bundle.ok()))
+        }
+        .await;
+        self.engine.remove_container(&container.id).await?;
+        let (exit, bundle) = looked?;
+        let minor = exit.log.trim().to_owned();
+        if exit.code != 0 || !minor.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+            return Err(RunError::Python {
+                image: image.to_owned(),
+                reason: minor,
+            });
+        }
+        let file = bundle
+            .and_then(|packed| unpack(&packed).ok())
+            .and_then(|files| files.into_iter().next());
+        Ok((minor, file.map(|(_, content)| content)))
+    }
+
+    /// The edits of a phase; validation has made sure that they exist.
+    pub(super) fn edits(&self, spec: &PhaseSpec) -> Vec<&'a Edit> {
+        spec.edits
+            .iter()
+            .filter_map(|name| self.suite.fixture.edits.get(name))
+            .collect()
+    }
+}
+
+/// Emulated platforms can't be measured yet.
+fn check_platforms(suite: &Suite, engine: &EngineInfo) -> Result<(), RunError> {
+    // The engine names its host as the kernel does, platforms are named as Go does.
+    let architecture = match engine.architecture.as_str() {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    for scenario in &suite.scenarios {
+        let Some(platform) = &scenario.platform else { continue };
+        let mut parts = platform.split('/');
+        if (parts.next(), parts.next()) != (Some("linux"), Some(architecture)) {
+            return Err(RunError::Platform {
+                scenario: scenario.name.clone(),
+                platform: platform.clone(),
+                engine: format!("linux/{architecture}"),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Keeps the values of build arguments out of everything that is told, unless the suite lists them as public.
+
+use regex::Regex;
+
+use super::event::{Failure, Outcome, RunEvent};
+use crate::engine::{BuildTrace, Progress};
+use crate::suite::Suite;
+
+/// What stands in a value's place.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// Values shorter than this are not looked for in texts: `1` or `on` is everywhere, and no secret.
+const SHORTEST: usize = 4;
+
+pub(super) struct Redactor {
+    public: Vec<String>,
+    /// Finds the assignments of those arguments in the suite's text, whatever their values and however escaped.
+    assignments: Option<Regex>,
+    /// Longest first, so that a value that holds another is replaced whole.
+    values: Vec<String>,
+}
+
+/// The build arguments of every scenario that a suite's text has.
+fn all_build_args(text: &str) -> Vec<(String, String)> {
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let scenarios = table
+        .get("scenario")
+        .and_then(toml::Value::as_array)
+        .into_iter()
+        .flatten();
+    let args = scenarios.filter_map(|scenario| scenario.get("build_args")?.as_table());
+    args.flatten()
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+impl Redactor {
+    pub(super) fn new(suite: &Suite) -> Self {
+        let selected = suite.scenarios.iter().flat_map(|scenario| scenario.build_args.clone());
+        // The suite's text goes to disk whole, with the scenarios that were not selected.
+        let args = selected.chain(all_build_args(&suite.text));
+        let secret: Vec<_> = args.filter(|(name, _)| !suite.public_args.contains(name)).collect();
+        // Logs come line by line, so a value of several lines is looked for line by line too.
+        let lines = secret.iter().flat_map(|(_, value)| value.lines().map(str::trim));
+        let whole = secret.iter().map(|(_, value)| value.as_str());
+        let mut values: Vec<_> = whole
+            .chain(lines)
+            .filter(|value| value.len() >= SHORTEST)
+            .map(str::to_owned)
+            .collect();
+        values.sort_by_key(|value| (std::cmp::Reverse(value.len()), value.clone()));
+        values.dedup();
+        let mut names: Vec<_> = secret.iter().map(|(name, _)| regex::escape(name)).collect();
+        names.sort();
+        names.dedup();
+        let string = r#"("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:[^"\\]|\\.)*"|'[^']*')"#;
+        let pattern = format!(r#"\b({})(["']?\s*=\s*){string}"#, names.join("|"));
+        Self {
+            public: suite.public_args.clone(),
+            assignments: if names.is_empty() {
+                None
+            } else {
+                Regex::new(&pattern).ok()
+            },
+            values,
+        }
+    }
+
+    fn text(&self, text: &mut String) {
+        for value in &self.values {
+            if text.contains(value.as_str()) {
+                *text = text.replace(value.as_str(), REDACTED);
+            }
+        }
+    }
+
+    pub(super) fn scrub(&self, event: &mut RunEvent) {
+        match event {
+            RunEvent::RunStarted(header) => {
+                if let Some(assignments) = &self.assignments {
+                    let with = format!("$1$2\"{REDACTED}\"");
+                    header.suite_text = assignments.replace_all(&header.suite_text, with).into_owned();
+                }
+                self.text(&mut header.suite_text);
+                for image in &mut header.images {
+                    self.text(&mut image.role);
+                    self.text(&mut image.reference);
+                    self.text(&mut image.used);
+                }
+                for scenario in &mut header.scenarios {
+                    self.text(&mut scenario.dockerfile);
+                    for (name, value) in &mut scenario.build_args {
+                        if !self.public.contains(name) {
+                            REDACTED.clone_into(value);
+                        }
+                    }
+                }
+            }
+            RunEvent::PhaseFinished(record) => {
+                match &mut record.outcome {
+                    Outcome::Failed(failure) => self.failure(failure),
+                    Outcome::Invalid(reasons) => reasons.iter_mut().for_each(|reason| self.text(reason)),
+                    Outcome::Skipped(cause) => self.text(cause),
+                    Outcome::Measured => {}
+                }
+                if let Some(trace) = &mut record.build {
+                    self.trace(trace);
+                }
+                let labels = record.image.iter_mut().flat_map(|image| image.labels.values_mut());
+                labels.for_each(|label| self.text(label));
+            }
+            RunEvent::TrialFinished(record) => {
+                record.broken.iter_mut().for_each(|(_, reason)| self.text(reason));
+                record
+                    .cleanup
+                    .problems
+                    .iter_mut()
+                    .for_each(|problem| self.text(problem));
+            }
+            RunEvent::Progress(Progress::StepStarted(text) | Progress::StepDone(text) | Progress::Note(text)) => {
+                self.text(text);
+            }
+            RunEvent::Preparing(_)
+            | RunEvent::TrialStarted(_)
+            | RunEvent::PhaseStarted { .. }
+            | RunEvent::RunFinished(_) => {}
+        }
+    }
+
+    fn failure(&self, failure: &mut Failure) {
+        self.text(&mut failure.message);
+        failure
+            .step
+            .iter_mut()
+            .chain(&mut failure.last_lines)
+            .for_each(|text| self.text(text));
+    }
+
+    fn trace(&self, trace: &mut BuildTrace) {
+        for step in &mut trace.steps {
+            self.text(&mut step.name);
+            step.error.iter_mut().for_each(|error| self.text(error));
+            step.parts.iter_mut().for_each(|part| self.text(&mut part.name));
+        }
+        trace.log.iter_mut().for_each(|line| self.text(&mut line.text));
+        trace.warnings.iter_mut().for_each(|warning| self.text(warning));
+    }
+}

@@ -1,0 +1,242 @@
+//! One trial: a scenario's journey in one round, with a registry, bases and a cache namespace of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+
+use super::event::{Outcome, PhaseRecord, TrialKey, TrialRecord};
+use super::{RunError, Session};
+use crate::dockerfile::Dockerfile;
+use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, registry};
+use crate::fixture::Workspace;
+use crate::suite::{PhaseKind, PhaseSpec, Scenario};
+use crate::units::Nanos;
+
+/// How long a registry may take to answer after its start.
+const REGISTRY_LIMIT: Duration = Duration::from_secs(20);
+
+/// A trial in progress. It must be closed; a trial that is dropped leaves labelled things behind for `bakeoff clean`.
+pub struct Trial<'s, E> {
+    pub(super) session: &'s Session<'s, E>,
+    pub(super) scenario: &'s Scenario,
+    pub(super) key: TrialKey,
+    pub(super) nonce: String,
+    pub(super) workspace: Workspace,
+    /// The Dockerfile as sent: its bases are the trial's own.
+    pub(super) dockerfile: Dockerfile,
+    pub(super) registry: Container,
+    pub(super) registry_volume: String,
+    /// The layers that the registry holds.
+    pub(super) registry_layers: BTreeSet<String>,
+    /// The names of the images that the trial made, by what the journey calls them.
+    pub(super) images: BTreeMap<String, String>,
+    /// The trial's bases.
+    pub(super) bases: Vec<String>,
+    /// The cache mounts, by target and id, of the steps that ran.
+    pub(super) mounts: BTreeSet<(String, String)>,
+    /// The build cache's records before the trial.
+    pub(super) cache_before: Vec<CacheRecord>,
+}
+
+impl<'s, E: Engine> Trial<'s, E> {
+    /// Sets a trial up: context, bases, registry. None of it is measured. `ordinal` numbers the trials of a run.
+    ///
+    /// # Errors
+    /// If any of it fails; what was made by then carries the run's label.
+    pub async fn open(
+        session: &'s Session<'s, E>,
+        scenario: &'s Scenario,
+        key: TrialKey,
+        ordinal: u32,
+    ) -> Result<Self, RunError> {
+        let opening = Self::open_uninterrupted(session, scenario, key, ordinal);
+        let opened = tokio::select! {
+            biased;
+            () = session.cancel.cancelled() => Err(RunError::Interrupted),
+            trial = opening => trial,
+        };
+        if opened.is_err() {
+            // Half of a trial is known to nobody, but all of it carries the run's label.
+            super::cleanup::remove_by_label(session).await;
+        }
+        opened
+    }
+
+    async fn open_uninterrupted(
+        session: &'s Session<'s, E>,
+        scenario: &'s Scenario,
+        key: TrialKey,
+        ordinal: u32,
+    ) -> Result<Self, RunError> {
+        session.note(format!("setting up {} ({})", key.scenario, key.round));
+        let nonce = format!("{}-{ordinal}", session.settings.run);
+        let workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
+        let cache_before = session.engine.build_cache().await?;
+        let mut replacement = BTreeMap::new();
+        let mut bases = Vec::new();
+        for (number, reference) in session.bases_with_steps(scenario)?.into_iter().enumerate() {
+            let Some(image) = session.base(&reference) else {
+                continue;
+            };
+            let tag = format!("bakeoff-base:{nonce}-{number}");
+            session.derive_base(&image, &tag, &format!("{nonce}-{number}")).await?;
+            bases.push(tag.clone());
+            if scenario.builder == Builder::Buildkit {
+                session
+                    .mark_base(
+                        &tag,
+                        &format!("bakeoff-mark:{nonce}-{number}"),
+                        &format!("{nonce}-{number}"),
+                    )
+                    .await?;
+            }
+            replacement.insert(reference, tag);
+        }
+        let dockerfile = scenario
+            .dockerfile
+            .with_bases(&session.build_args(scenario), &replacement)
+            .map_err(|source| RunError::Dockerfile {
+                path: scenario.dockerfile_path.clone(),
+                source,
+            })?;
+        let registry_volume = format!("bakeoff-{nonce}-registry");
+        let registry = session.start_registry(&registry_volume, &nonce).await?;
+        Ok(Self {
+            session,
+            scenario,
+            key,
+            nonce,
+            workspace,
+            dockerfile,
+            registry,
+            registry_volume,
+            registry_layers: BTreeSet::new(),
+            images: BTreeMap::new(),
+            bases,
+            mounts: BTreeSet::new(),
+            cache_before,
+        })
+    }
+
+    /// Under which round the following phases are told: a bench measures one phase many times in one trial.
+    pub fn set_round(&mut self, round: super::event::Round) {
+        self.key.round = round;
+    }
+
+    /// Whether the trial has the image that a phase pushes; builds need none.
+    #[must_use]
+    pub fn has_image(&self, spec: &PhaseSpec) -> bool {
+        spec.kind == PhaseKind::Build || self.images.contains_key(&spec.image)
+    }
+
+    /// The record of a phase that was not tried.
+    #[must_use]
+    pub fn skipped(&self, spec: &PhaseSpec, cause: &str) -> PhaseRecord {
+        self.record(spec, Outcome::Skipped(cause.to_owned()))
+    }
+
+    pub(super) fn record(&self, spec: &PhaseSpec, outcome: Outcome) -> PhaseRecord {
+        PhaseRecord {
+            trial: self.key.clone(),
+            phase: spec.name.clone(),
+            started: Utc::now(),
+            wall: Nanos(0),
+            outcome,
+            build: None,
+            push: None,
+            image: None,
+            manifest: None,
+        }
+    }
+
+    /// The name under which an image of the journey is built and pushed.
+    pub(super) fn image_name(&self, image: &str) -> String {
+        format!(
+            "127.0.0.1:{}/{}:{}",
+            self.registry.port.unwrap_or(0),
+            self.repository(),
+            slug(image)
+        )
+    }
+
+    pub(super) fn repository(&self) -> String {
+        format!("bakeoff/{}", slug(&self.scenario.name))
+    }
+
+    /// Probes the images if the journey was measured to its end, and removes everything that the trial made.
+    pub async fn close(self, probe: bool) -> TrialRecord {
+        let (probed, broken) = if probe {
+            self.probe_images().await
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        let trial = self.key.clone();
+        let cleanup = self.clean_up().await;
+        TrialRecord {
+            trial,
+            probed,
+            broken,
+            cleanup,
+        }
+    }
+}
+
+impl<E: Engine> Session<'_, E> {
+    async fn start_registry(&self, volume: &str, nonce: &str) -> Result<Container, RunError> {
+        let image = self.roles.get("registry").cloned().unwrap_or_default();
+        self.engine.create_volume(volume, &self.labels()).await?;
+        let spec = ContainerSpec {
+            name: format!("bakeoff-{nonce}-registry"),
+            image: image.clone(),
+            env: vec!["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/var/lib/registry".into()],
+            labels: self.labels(),
+            publish: Some(5000),
+            volume: Some((volume.to_owned(), "/var/lib/registry".into())),
+            ..ContainerSpec::default()
+        };
+        let container = self.engine.start(&spec).await?;
+        let port = container.port.unwrap_or(0);
+        let started = Instant::now();
+        while !registry::answers(port).await {
+            let (running, log) = self.engine.peek(&container.id).await?;
+            if !running || started.elapsed() > REGISTRY_LIMIT {
+                return Err(RunError::Registry {
+                    image,
+                    port,
+                    log: log.trim().to_owned(),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(container)
+    }
+}
+
+/// A name that is allowed in image references: lower case, and runs of anything unusual become one hyphen.
+pub(super) fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+
+    #[test]
+    fn slugs_are_valid_in_references() {
+        assert_eq!(
+            slug("uv-single[cache_mounts=off,builder=classic]"),
+            "uv-single-cache-mounts-off-builder-classic"
+        );
+        assert_eq!(slug("Cold Build"), "cold-build");
+        assert_eq!(slug("[x]"), "x");
+    }
+}
