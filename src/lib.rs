@@ -2,7 +2,7 @@
 //!
 //! The flow is one way: a suite (TOML) and a fixture become a `suite::Suite`, that becomes a `plan::Plan`,
 //! the `runner` drives an `engine::Engine` through it and emits `runner::event::RunEvent`s, the `journal`
-//! keeps them, and everything that is shown is computed from the `RunLog` that is read back.
+//! keeps them, and everything that is shown is computed from the `journal::RunLog` that is read back.
 
 #![warn(missing_docs)]
 
@@ -11,6 +11,7 @@ pub mod engine;
 pub mod environment;
 pub mod fixture;
 pub mod images;
+pub mod journal;
 pub mod plan;
 pub mod runner;
 pub mod suite;

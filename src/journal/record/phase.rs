@@ -1,0 +1,174 @@
+//! A measured phase and its outcome on disk.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::image::{Image, Manifest};
+use super::trace::{Build, Push};
+use super::trial::Trial;
+use crate::runner::event;
+use crate::units::Nanos;
+
+/// Mirrors [`event::PhaseRecord`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PhaseFinished {
+    pub trial: Trial,
+    pub phase: String,
+    pub started: DateTime<Utc>,
+    pub wall_ns: Nanos,
+    pub outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub push: Option<Push>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Manifest>,
+}
+
+/// Mirrors [`event::Outcome`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Outcome {
+    Measured,
+    Invalid { reasons: Vec<String> },
+    Failed(Failure),
+    Skipped { reason: String },
+}
+
+/// Mirrors [`event::Failure`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Failure {
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<DockerfileLine>,
+    pub last_lines: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_file: Option<String>,
+}
+
+/// Where in which Dockerfile.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DockerfileLine {
+    pub dockerfile: String,
+    pub number: u32,
+}
+
+impl From<event::PhaseRecord> for PhaseFinished {
+    fn from(value: event::PhaseRecord) -> Self {
+        let event::PhaseRecord {
+            trial,
+            phase,
+            started,
+            wall,
+            outcome,
+            build,
+            push,
+            image,
+            manifest,
+        } = value;
+        Self {
+            trial: trial.into(),
+            phase,
+            started,
+            wall_ns: wall,
+            outcome: outcome.into(),
+            build: build.map(Into::into),
+            push: push.map(Into::into),
+            image: image.map(Into::into),
+            manifest: manifest.map(Into::into),
+        }
+    }
+}
+
+impl From<PhaseFinished> for event::PhaseRecord {
+    fn from(value: PhaseFinished) -> Self {
+        let PhaseFinished {
+            trial,
+            phase,
+            started,
+            wall_ns,
+            outcome,
+            build,
+            push,
+            image,
+            manifest,
+        } = value;
+        Self {
+            trial: trial.into(),
+            phase,
+            started,
+            wall: wall_ns,
+            outcome: outcome.into(),
+            build: build.map(Into::into),
+            push: push.map(Into::into),
+            image: image.map(Into::into),
+            manifest: manifest.map(Into::into),
+        }
+    }
+}
+
+impl From<event::Outcome> for Outcome {
+    fn from(value: event::Outcome) -> Self {
+        match value {
+            event::Outcome::Measured => Self::Measured,
+            event::Outcome::Invalid(reasons) => Self::Invalid { reasons },
+            event::Outcome::Failed(failure) => Self::Failed(failure.into()),
+            event::Outcome::Skipped(reason) => Self::Skipped { reason },
+        }
+    }
+}
+
+impl From<Outcome> for event::Outcome {
+    fn from(value: Outcome) -> Self {
+        match value {
+            Outcome::Measured => Self::Measured,
+            Outcome::Invalid { reasons } => Self::Invalid(reasons),
+            Outcome::Failed(failure) => Self::Failed(failure.into()),
+            Outcome::Skipped { reason } => Self::Skipped(reason),
+        }
+    }
+}
+
+impl From<event::Failure> for Failure {
+    fn from(value: event::Failure) -> Self {
+        let event::Failure {
+            message,
+            step,
+            line,
+            last_lines,
+            log_file,
+        } = value;
+        let line = line.map(|(dockerfile, number)| DockerfileLine { dockerfile, number });
+        Self {
+            message,
+            step,
+            line,
+            last_lines,
+            log_file,
+        }
+    }
+}
+
+impl From<Failure> for event::Failure {
+    fn from(value: Failure) -> Self {
+        let Failure {
+            message,
+            step,
+            line,
+            last_lines,
+            log_file,
+        } = value;
+        let line = line.map(|DockerfileLine { dockerfile, number }| (dockerfile, number));
+        Self {
+            message,
+            step,
+            line,
+            last_lines,
+            log_file,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The format itself: its pinned text and its description must stay true.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::*;
+use crate::journal::samples;
+
+const PINNED: &str = include_str!("../testdata/schema-1.jsonl");
+const DESCRIPTION: &str = include_str!("../../../docs/journal-format.md");
+
+fn to_value(event: &RunEvent) -> Value {
+    serde_json::to_value(Record::from_event(event).expect("a record")).expect("JSON")
+}
+
+/// Reads a line as the record that it says it is and makes the line of it again.
+fn again(line: &str) -> Value {
+    let peek: Peek = serde_json::from_str(line).expect(line);
+    let event = match peek.event {
+        Event::RunStarted => RunEvent::RunStarted(Box::new(serde_json::from_str::<Header>(line).expect(line).into())),
+        Event::TrialStarted => {
+            RunEvent::TrialStarted(serde_json::from_str::<TrialStarted>(line).expect(line).trial.into())
+        }
+        Event::Phase => RunEvent::PhaseFinished(Box::new(
+            serde_json::from_str::<PhaseFinished>(line).expect(line).into(),
+        )),
+        Event::TrialFinished => {
+            RunEvent::TrialFinished(serde_json::from_str::<TrialFinished>(line).expect(line).into())
+        }
+        Event::RunFinished => RunEvent::RunFinished(serde_json::from_str::<RunFinished>(line).expect(line).into()),
+    };
+    to_value(&event)
+}
+
+#[test]
+fn pinned_records_keep_every_field_and_value() {
+    assert_eq!(PINNED.lines().count(), 11);
+    for line in PINNED.lines() {
+        assert_eq!(again(line), serde_json::from_str::<Value>(line).unwrap());
+    }
+}
+
+#[test]
+fn the_writer_writes_the_pinned_text() {
+    // Schema 1 may get new optional fields; then this test's samples set them, and the pinned file of today gets a
+    // second one beside it instead of being changed.
+    let written: String = samples::events()
+        .iter()
+        .map(|event| serde_json::to_string(&Record::from_event(event).unwrap()).unwrap() + "\n")
+        .collect();
+    assert_eq!(written, PINNED);
+}
+
+#[test]
+fn each_record_says_which_event_it_is() {
+    for event in samples::events() {
+        let record = Record::from_event(&event).unwrap();
+        assert_eq!(serde_json::to_value(&record).unwrap()["event"], record.event().name());
+        let peek: Peek = serde_json::from_value(serde_json::json!({ "event": record.event().name() })).unwrap();
+        assert_eq!(peek.event, record.event());
+    }
+}
+
+#[test]
+fn progress_has_no_record() {
+    for event in samples::progress_events() {
+        assert!(Record::from_event(&event).is_none(), "{event:?}");
+    }
+}
+
+#[test]
+fn absent_fields_are_left_out() {
+    let bare = to_value(&RunEvent::RunStarted(Box::new(samples::bare_header())));
+    assert!(bare.get("published").is_none());
+    let skipped = to_value(&RunEvent::PhaseFinished(Box::new(samples::skipped_phase())));
+    for field in ["build", "push", "image", "manifest"] {
+        assert!(skipped.get(field).is_none(), "{field}");
+    }
+    assert!(!bare.to_string().contains("null"));
+    assert!(!skipped.to_string().contains("null"));
+}
+
+#[test]
+fn the_log_of_a_build_is_left_out() {
+    let phase = samples::build_phase();
+    let line = &phase.build.as_ref().unwrap().log[0].text.clone();
+    let text = to_value(&RunEvent::PhaseFinished(Box::new(phase))).to_string();
+    assert!(!text.contains(line));
+    assert!(text.contains("FromAsCasing"), "warnings are kept");
+}
+
+/// The names of all fields of records, but not those of maps, whose keys are data.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                found.insert(key.clone());
+                if !matches!(key.as_str(), "build_args" | "labels" | "times_ns" | "sizes_bytes") {
+                    fields(value, found);
+                }
+            }
+        }
+        Value::Array(array) => array.iter().for_each(|value| fields(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_description_names_every_field() {
+    let mut found = BTreeSet::new();
+    for event in samples::events() {
+        fields(&to_value(&event), &mut found);
+    }
+    assert!(found.contains("completed_unix_ns"), "the samples have every field");
+    // In a table's first column, so that a mention in passing is not enough.
+    let missing: Vec<_> = found
+        .iter()
+        .filter(|field| !DESCRIPTION.contains(&format!("\n| `{field}` |")))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/journal-format.md does not describe {missing:?}"
+    );
+}
+
+#[test]
+fn the_examples_in_the_description_are_records() {
+    let mut seen = BTreeSet::new();
+    for block in DESCRIPTION.split("```json\n").skip(1) {
+        let (example, _) = block.split_once("```").expect("an end");
+        let value: Value = serde_json::from_str(example).expect(example);
+        assert_eq!(again(example), value);
+        seen.insert(value["event"].as_str().expect("an event").to_owned());
+    }
+    let all = [
+        "phase",
+        "run-finished",
+        "run-started",
+        "trial-finished",
+        "trial-started",
+    ];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}

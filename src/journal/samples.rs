@@ -1,0 +1,369 @@
+//! Events for this room's tests: every variant, with every optional field present and absent.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::Journal;
+use crate::engine::{
+    BuildTrace, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Progress, PushTrace, StepPart, StepTrace,
+};
+use crate::environment::{Drift, Fingerprint, Identity};
+use crate::runner::event::{
+    BaseImage, Cleanup, Failure, Manifest, Outcome, PhaseHead, PhaseRecord, PublishedHead, Round, RunEnd, RunEvent,
+    RunHeader, ScenarioHead, TrialKey, TrialRecord,
+};
+use crate::units::{Bytes, Nanos, RunId};
+
+/// So many seconds after the start of the sample run, with a fraction down to the nanosecond.
+pub fn time(seconds: i64) -> DateTime<Utc> {
+    let start: DateTime<Utc> = "2026-11-21T11:30:00.123456789Z".parse().unwrap();
+    start + TimeDelta::seconds(seconds)
+}
+
+pub fn trial(round: Round, scenario: &str) -> TrialKey {
+    TrialKey {
+        round,
+        scenario: scenario.to_owned(),
+    }
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// A first record with everything in it.
+pub fn header() -> RunHeader {
+    let scenarios = ["uv-single[cache_mounts=off]", "pip-single"];
+    RunHeader {
+        run: RunId("20261121-113000-1f3a".to_owned()),
+        started: time(0),
+        bakeoff_version: "0.1.0".to_owned(),
+        suite: "published".to_owned(),
+        description: "Four ways to install.".to_owned(),
+        suite_path: "scenarios/published.toml".to_owned(),
+        selected: vec!["uv-*".to_owned()],
+        suite_text: "[suite]\nname = \"published\"\n".to_owned(),
+        fixture: "fastapi".to_owned(),
+        variant: "light".to_owned(),
+        seed: u64::MAX,
+        rounds: 2,
+        warmup: 1,
+        scenarios: vec![
+            ScenarioHead {
+                name: scenarios[0].to_owned(),
+                base_name: "uv-single".to_owned(),
+                factors: vec![
+                    ("cache_mounts".to_owned(), "off".to_owned()),
+                    ("builder".to_owned(), "buildkit".to_owned()),
+                ],
+                builder: "buildkit".to_owned(),
+                dockerfile: "FROM python\nRUN uv sync\n".to_owned(),
+                build_args: map(&[("TOKEN", "[redacted]"), ("EXTRA", "dev")]),
+            },
+            ScenarioHead {
+                name: scenarios[1].to_owned(),
+                base_name: "pip-single".to_owned(),
+                factors: vec![],
+                builder: "classic".to_owned(),
+                dockerfile: "FROM python\n".to_owned(),
+                build_args: BTreeMap::new(),
+            },
+        ],
+        journey: vec![PhaseHead {
+            name: "hot build".to_owned(),
+            kind: "build".to_owned(),
+            image: "hot".to_owned(),
+            temperature: "hot".to_owned(),
+            edits: vec!["bump-light".to_owned()],
+        }],
+        order: [Round::Warmup(1), Round::Measured(1), Round::Measured(2)]
+            .into_iter()
+            .flat_map(|round| scenarios.map(|scenario| trial(round, scenario)))
+            .collect(),
+        images: vec![BaseImage {
+            role: "python".to_owned(),
+            reference: "python:3.12.10-slim-bookworm".to_owned(),
+            used: "bakeoff/python:stand-in".to_owned(),
+            id: "sha256:aa".to_owned(),
+            stand_in: true,
+            host_ca: false,
+        }],
+        fingerprint: Fingerprint {
+            identity: Identity {
+                cpu_model: "Some CPU".to_owned(),
+                cpus: 2,
+                memory: Bytes(8_000_000_000),
+                engine_major: "20.10".to_owned(),
+                storage_driver: "overlay2".to_owned(),
+                image_store: "graphdriver".to_owned(),
+                network: "upstream".to_owned(),
+                bases: "stand-in".to_owned(),
+            },
+            drift: Drift {
+                kernel: "6.1.0".to_owned(),
+                operating_system: "Debian GNU/Linux 12 (bookworm)".to_owned(),
+                engine_version: "20.10.24+dfsg1".to_owned(),
+                api_version: "1.41".to_owned(),
+            },
+        },
+        published: Some(PublishedHead {
+            source: "article 004".to_owned(),
+            times: BTreeMap::from([(
+                "hot build".to_owned(),
+                BTreeMap::from([("uv-single".to_owned(), Nanos(75_500_000_000))]),
+            )]),
+            sizes: BTreeMap::from([(
+                "image size".to_owned(),
+                BTreeMap::from([("uv-single".to_owned(), Bytes(9_050_000_000))]),
+            )]),
+        }),
+    }
+}
+
+/// A first record with every list empty and every optional field absent.
+pub fn bare_header() -> RunHeader {
+    RunHeader {
+        scenarios: vec![],
+        journey: vec![],
+        order: vec![],
+        images: vec![],
+        fingerprint: Fingerprint::default(),
+        published: None,
+        seed: 0,
+        ..header()
+    }
+}
+
+fn phase(name: &str, outcome: Outcome) -> PhaseRecord {
+    PhaseRecord {
+        trial: trial(Round::Measured(1), "uv-single[cache_mounts=off]"),
+        phase: name.to_owned(),
+        started: time(60),
+        wall: Nanos(4_750_000_001),
+        outcome,
+        build: None,
+        push: None,
+        image: None,
+        manifest: None,
+    }
+}
+
+/// A build that was measured. Its log is what a journal leaves out.
+pub fn build_phase() -> PhaseRecord {
+    let interval = Interval {
+        started: 1_795_260_660_000_000_001,
+        completed: Some(1_795_260_664_000_000_002),
+    };
+    PhaseRecord {
+        build: Some(BuildTrace {
+            wall: Nanos(4_750_000_000),
+            image_id: "sha256:bb".to_owned(),
+            steps: vec![
+                StepTrace {
+                    id: "sha256:01".to_owned(),
+                    name: "[1/2] FROM python".to_owned(),
+                    ..StepTrace::default()
+                },
+                StepTrace {
+                    id: "sha256:02".to_owned(),
+                    name: "[2/2] RUN uv sync \"ü\"\n".to_owned(),
+                    inputs: vec!["sha256:01".to_owned()],
+                    intervals: vec![
+                        interval,
+                        Interval {
+                            started: 1_795_260_665_000_000_003,
+                            completed: None,
+                        },
+                    ],
+                    cached: true,
+                    error: Some("cancelled".to_owned()),
+                    parts: vec![
+                        StepPart {
+                            name: "exporting layers".to_owned(),
+                            current: 10,
+                            total: 20,
+                            interval: Some(interval),
+                        },
+                        StepPart {
+                            name: "transferring context: 2B".to_owned(),
+                            current: 2,
+                            total: 0,
+                            interval: None,
+                        },
+                    ],
+                },
+            ],
+            log: vec![LogLine {
+                step: "sha256:02".to_owned(),
+                text: "Resolved 40 packages".to_owned(),
+            }],
+            warnings: vec!["FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)".to_owned()],
+        }),
+        image: Some(ImageDetails {
+            id: "sha256:bb".to_owned(),
+            size: Bytes(123_456_789),
+            layers: vec!["sha256:l1".to_owned(), "sha256:l2".to_owned()],
+            labels: map(&[("dev.bakeoff.run", "20261121-113000-1f3a")]),
+            repo_digests: vec!["127.0.0.1:5000/x@sha256:cc".to_owned()],
+        }),
+        ..phase("hot build", Outcome::Measured)
+    }
+}
+
+/// A push in which every fate of a layer occurs; measured, but not valid.
+pub fn push_phase() -> PhaseRecord {
+    let fates = [
+        LayerOutcome::Pushed,
+        LayerOutcome::Exists,
+        LayerOutcome::Mounted,
+        LayerOutcome::Unknown,
+    ];
+    PhaseRecord {
+        push: Some(PushTrace {
+            wall: Nanos(300_000_000),
+            layers: fates
+                .into_iter()
+                .map(|outcome| LayerPush {
+                    id: "8d5ac3489996".to_owned(),
+                    outcome,
+                })
+                .collect(),
+            digest: "sha256:cc".to_owned(),
+        }),
+        manifest: Some(Manifest {
+            digest: "sha256:cc".to_owned(),
+            layers: vec![
+                ("sha256:l1".to_owned(), Bytes(1000)),
+                ("sha256:l2".to_owned(), Bytes(2000)),
+            ],
+            new_bytes: Bytes(2000),
+        }),
+        ..phase(
+            "hot push",
+            Outcome::Invalid(vec!["every layer was there".to_owned(), "second".to_owned()]),
+        )
+    }
+}
+
+/// A failed build, with everything that is known of it.
+pub fn failed_phase() -> PhaseRecord {
+    PhaseRecord {
+        build: Some(BuildTrace {
+            wall: Nanos(1),
+            ..BuildTrace::default()
+        }),
+        ..phase(
+            "cold build",
+            Outcome::Failed(Failure {
+                message: "process \"/bin/sh -c uv sync\" did not complete successfully: exit code: 1".to_owned(),
+                step: Some("[2/2] RUN uv sync".to_owned()),
+                line: Some(("uv-single.Dockerfile".to_owned(), 2)),
+                last_lines: vec!["error: no network".to_owned()],
+                log_file: Some("logs/round-1-uv-single-cache_mounts-off-cold-build.log".to_owned()),
+            }),
+        )
+    }
+}
+
+/// A failed push, of which little is known.
+pub fn bare_failed_phase() -> PhaseRecord {
+    phase(
+        "cold push",
+        Outcome::Failed(Failure {
+            message: "registry is gone".to_owned(),
+            ..Failure::default()
+        }),
+    )
+}
+
+/// A phase that was not tried.
+pub fn skipped_phase() -> PhaseRecord {
+    phase("hot push", Outcome::Skipped("cold build failed".to_owned()))
+}
+
+pub fn trial_finished(round: Round, scenario: &str) -> TrialRecord {
+    TrialRecord {
+        trial: trial(round, scenario),
+        probed: vec!["cold".to_owned()],
+        broken: vec![("hot".to_owned(), "it ended before it answered".to_owned())],
+        cleanup: Cleanup {
+            removed_records: 12,
+            freed: Bytes(1_000_000),
+            left_records: 1,
+            left_bytes: Bytes(4096),
+            problems: vec!["cache record x: in use".to_owned()],
+        },
+    }
+}
+
+pub fn run_end(interrupted: bool) -> RunEnd {
+    RunEnd {
+        ended: time(3600),
+        interrupted,
+    }
+}
+
+/// Every event that a journal keeps, in an order in which a run may tell them.
+pub fn events() -> Vec<RunEvent> {
+    let mut events = vec![
+        RunEvent::RunStarted(Box::new(header())),
+        RunEvent::TrialStarted(trial(Round::Warmup(1), "pip-single")),
+        RunEvent::TrialFinished(TrialRecord {
+            trial: trial(Round::Warmup(1), "pip-single"),
+            probed: vec![],
+            broken: vec![],
+            cleanup: Cleanup::default(),
+        }),
+        RunEvent::TrialStarted(trial(Round::Measured(1), "uv-single[cache_mounts=off]")),
+    ];
+    for phase in [
+        build_phase(),
+        push_phase(),
+        failed_phase(),
+        bare_failed_phase(),
+        skipped_phase(),
+    ] {
+        events.push(RunEvent::PhaseFinished(Box::new(phase)));
+    }
+    events.push(RunEvent::TrialFinished(trial_finished(
+        Round::Measured(1),
+        "uv-single[cache_mounts=off]",
+    )));
+    events.push(RunEvent::RunFinished(run_end(false)));
+    events
+}
+
+/// Every event that is only for the progress display.
+pub fn progress_events() -> Vec<RunEvent> {
+    vec![
+        RunEvent::Preparing("making the stand-in for python".to_owned()),
+        RunEvent::PhaseStarted {
+            trial: trial(Round::Measured(1), "pip-single"),
+            phase: "cold build".to_owned(),
+            measured: true,
+        },
+        RunEvent::Progress(Progress::StepStarted("[1/2] FROM python".to_owned())),
+        RunEvent::Progress(Progress::Note("pushing".to_owned())),
+    ]
+}
+
+/// The phase as it is read back: without the log.
+pub fn without_log(mut phase: PhaseRecord) -> PhaseRecord {
+    if let Some(build) = &mut phase.build {
+        build.log.clear();
+    }
+    phase
+}
+
+/// Writes a journal of these events into `dir`.
+pub fn write(dir: &Path, events: &[RunEvent]) {
+    let mut journal = Journal::create(dir).unwrap();
+    for event in events {
+        journal.append(event).unwrap();
+    }
+}
