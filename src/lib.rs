@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+pub mod analysis;
 pub mod dockerfile;
 pub mod engine;
 pub mod environment;
@@ -14,5 +15,6 @@ pub mod images;
 pub mod journal;
 pub mod plan;
 pub mod runner;
+pub mod stats;
 pub mod suite;
 pub mod units;

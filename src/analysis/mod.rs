@@ -1,0 +1,333 @@
+//! From a run to the numbers that a reader wants: the table's cells, the notes that belong to it and the raw rows.
+//! Pure: the same [`RunLog`] always gives the same [`Report`]. Not for: how any of it is laid out or written.
+
+mod broken;
+mod cells;
+mod clean;
+mod note;
+mod notes;
+mod raw;
+#[cfg(test)]
+pub(crate) mod sample;
+
+use chrono::{DateTime, Utc};
+
+use crate::environment::Fingerprint;
+use crate::journal::RunLog;
+use crate::runner::event::BaseImage;
+use crate::stats::Summary;
+use crate::units::{Bytes, Nanos, RunId};
+
+pub use note::{Note, Severity};
+pub use raw::RawRow;
+
+/// What a run says, ready to be laid out.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Which run it is.
+    pub run: RunInfo,
+    /// The columns: the scenarios in the suite's order.
+    pub columns: Vec<Column>,
+    /// The rows: phases in the journey's order, then sizes, then the new bytes of hot pushes.
+    pub rows: Vec<Row>,
+    /// Who published the figures that stand beside the measured ones, if there are any.
+    pub published_source: Option<String>,
+    /// The base images that were used.
+    pub images: Vec<BaseImage>,
+    /// The machine and the engine.
+    pub environment: Fingerprint,
+    /// What a reader must know before believing the table.
+    pub notes: Vec<Note>,
+    /// Every phase of every round, warm-ups included, in the order in which they ran.
+    pub raw: Vec<RawRow>,
+}
+
+/// Which run a report tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunInfo {
+    /// The run's id.
+    pub id: RunId,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// How it ended.
+    pub state: RunState,
+    /// The version of bakeoff that measured.
+    pub bakeoff_version: String,
+    /// The suite's name.
+    pub suite: String,
+    /// The suite file's path, as the user gave it.
+    pub suite_path: String,
+    /// The patterns by which the user chose among the scenarios; empty for all.
+    pub selected: Vec<String>,
+    /// The suite's description; may be empty.
+    pub description: String,
+    /// The fixture's name.
+    pub fixture: String,
+    /// The fixture's variant; empty if it has none.
+    pub variant: String,
+    /// The seed of the order.
+    pub seed: u64,
+    /// Measured rounds planned.
+    pub rounds: u32,
+    /// Discarded rounds planned.
+    pub warmup: u32,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// Every planned trial ended, well or badly.
+    Complete,
+    /// Somebody stopped it.
+    Interrupted,
+    /// Its journal just stops: it died, or it still runs.
+    Unfinished,
+}
+
+impl RunState {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Interrupted => "interrupted",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+/// A column: one scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// The full name: `uv-single[cache_mounts=off]`.
+    pub name: String,
+    /// The name in the suite: `uv-single`.
+    pub base_name: String,
+    /// The factor values that matter to it.
+    pub factors: Vec<(String, String)>,
+    /// `buildkit` or `classic`.
+    pub builder: String,
+}
+
+/// A row of the table: one quantity, a cell for every column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its label: a phase's name, `image size`, `compressed size`, `hot push, new bytes`.
+    pub label: String,
+    /// What it holds.
+    pub kind: RowKind,
+    /// One cell per column, in the columns' order.
+    pub cells: Vec<Cell>,
+}
+
+/// What a row holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowKind {
+    /// The time of a phase, in seconds.
+    Time,
+    /// The uncompressed size of the image that the first build made, in bytes, as the engine says.
+    ImageSize,
+    /// The sum of the layers in that image's manifest, in bytes, as the registry says.
+    CompressedSize,
+    /// Bytes of the layers that the registry did not have before a hot push.
+    NewBytes,
+}
+
+impl RowKind {
+    /// A value of such a row for people: seconds or bytes with a fitting unit.
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "sizes are whole and not negative"
+    )]
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Time => Nanos::from_seconds(value).to_string(),
+            Self::ImageSize | Self::CompressedSize | Self::NewBytes => Bytes(value.round() as u64).to_string(),
+        }
+    }
+
+    /// The unit of the row's numbers: `s` or `B`.
+    #[must_use]
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Time => "s",
+            Self::ImageSize | Self::CompressedSize | Self::NewBytes => "B",
+        }
+    }
+
+    /// A stable name for machines.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::ImageSize => "image-size",
+            Self::CompressedSize => "compressed-size",
+            Self::NewBytes => "new-bytes",
+        }
+    }
+}
+
+/// A cell of the table. Warm-up rounds never count.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// What it shows.
+    pub value: CellValue,
+    /// The measured rounds by how the cell's phase ended in them.
+    pub rounds: RoundCounts,
+    /// The median divided by the smallest median of the row: a plain ratio that says nothing of significance. 1 for
+    /// the best; `None` without a median, with nothing to compare it with, or if all are the same.
+    pub ratio: Option<f64>,
+    /// The published figure, in the row's unit.
+    pub published: Option<f64>,
+}
+
+impl Cell {
+    /// Whether its median is the smallest of its row, where not all are the same.
+    #[must_use]
+    #[allow(clippy::float_cmp, reason = "a number divided by itself is exactly 1")]
+    pub fn is_best(&self) -> bool {
+        self.ratio == Some(1.0)
+    }
+
+    /// The summary of its measured values, if there are any.
+    #[must_use]
+    pub const fn summary(&self) -> Option<&Summary> {
+        match &self.value {
+            CellValue::Measured(summary) => Some(summary),
+            CellValue::Failed(_) | CellValue::Invalid(_) | CellValue::Skipped(_) | CellValue::NoData => None,
+        }
+    }
+}
+
+/// What a cell shows. With at least one measured value it is that; else the worst that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CellValue {
+    /// The summary of the measured values, in the row's unit.
+    Measured(Summary),
+    /// It failed; the first reason.
+    Failed(String),
+    /// It ran but a manipulation check failed; the reasons, each once.
+    Invalid(Vec<String>),
+    /// It was not tried; the first reason.
+    Skipped(String),
+    /// Nothing is known of it, mostly because the run ended before.
+    NoData,
+}
+
+/// Measured rounds by how a phase ended in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RoundCounts {
+    /// Rounds planned.
+    pub planned: u32,
+    /// Rounds in which it did what its name says.
+    pub measured: u32,
+    /// Rounds in which it failed.
+    pub failed: u32,
+    /// Rounds in which a manipulation check failed.
+    pub invalid: u32,
+    /// Rounds in which it was not tried.
+    pub skipped: u32,
+}
+
+impl Report {
+    /// Reads a run.
+    #[must_use]
+    pub fn of(log: &RunLog) -> Self {
+        let log = &broken::judged(log);
+        let header = &log.header;
+        let columns = header
+            .scenarios
+            .iter()
+            .map(|scenario| Column {
+                name: scenario.name.clone(),
+                base_name: scenario.base_name.clone(),
+                factors: scenario.factors.clone(),
+                builder: scenario.builder.clone(),
+            })
+            .collect();
+        let rows = cells::rows(log);
+        let notes = notes::notes(log, &rows);
+        Self {
+            run: run_info(log),
+            columns,
+            published_source: cells::shows_published(&rows)
+                .then(|| header.published.as_ref().map(|published| published.source.clone()))
+                .flatten(),
+            images: header.images.clone(),
+            environment: header.fingerprint.clone(),
+            notes,
+            raw: raw::rows(log),
+            rows,
+        }
+    }
+
+    /// Whether a phase of a measured round failed, or a time cell has no data because its phase was invalid in every round
+    /// that was tried. The run's exit code is then 5.
+    #[must_use]
+    pub fn has_failed_cell(&self) -> bool {
+        self.rows
+            .iter()
+            .filter(|row| row.kind == RowKind::Time)
+            .flat_map(|row| &row.cells)
+            .any(|cell| cell.rounds.failed > 0 || matches!(cell.value, CellValue::Failed(_) | CellValue::Invalid(_)))
+    }
+
+    /// The command that measures the same again, in the same order.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let run = &self.run;
+        let mut words = vec!["bakeoff run".to_owned(), quoted(&run.suite_path)];
+        if !run.variant.is_empty() {
+            words.push(format!("--fixture {}", run.variant));
+        }
+        words.extend(
+            run.selected
+                .iter()
+                .map(|pattern| format!("--scenario {}", quoted(pattern))),
+        );
+        words.push(format!(
+            "--rounds {} --warmup {} --seed {}",
+            run.rounds, run.warmup, run.seed
+        ));
+        words.join(" ")
+    }
+}
+
+/// A word as a POSIX shell takes it literally.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn run_info(log: &RunLog) -> RunInfo {
+    let header = &log.header;
+    RunInfo {
+        id: header.run.clone(),
+        started: header.started,
+        state: match &log.end {
+            None => RunState::Unfinished,
+            Some(end) if end.interrupted => RunState::Interrupted,
+            Some(_) if log.trials.len() < header.order.len() => RunState::Unfinished,
+            Some(_) => RunState::Complete,
+        },
+        bakeoff_version: header.bakeoff_version.clone(),
+        suite: header.suite.clone(),
+        suite_path: header.suite_path.clone(),
+        selected: header.selected.clone(),
+        description: header.description.clone(),
+        fixture: header.fixture.clone(),
+        variant: header.variant.clone(),
+        seed: header.seed,
+        rounds: header.rounds,
+        warmup: header.warmup,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! A note: what a reader must know before believing the table. Notes are values; their text adapts to the run.
+
+use crate::runner::event::{Failure, Round};
+use crate::units::Bytes;
+
+use super::clean::clean;
+
+/// How much a note matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something did not work; figures are missing.
+    Problem,
+    /// The figures must be read with care.
+    Warning,
+    /// Good to know.
+    Info,
+}
+
+impl Severity {
+    /// The name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Problem => "problem",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// Something that a reader must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// A phase failed, in these rounds for the same reason.
+    Failed {
+        /// The scenario.
+        scenario: String,
+        /// The phase.
+        phase: String,
+        /// The rounds.
+        rounds: Vec<Round>,
+        /// Why, with its texts fit to be shown.
+        failure: Failure,
+    },
+    /// A phase ran but did not do what its name says, in these rounds for the same reasons.
+    Invalid {
+        /// The scenario.
+        scenario: String,
+        /// The phase.
+        phase: String,
+        /// The rounds.
+        rounds: Vec<Round>,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// The run did not get to its end.
+    Incomplete {
+        /// Whether somebody stopped it; else its journal just stops.
+        interrupted: bool,
+        /// Trials that ended.
+        done: usize,
+        /// Trials planned.
+        planned: usize,
+    },
+    /// The journal itself was damaged.
+    Journal(String),
+    /// Base images were stand-ins.
+    StandIns {
+        /// Role and public reference of each.
+        images: Vec<(String, String)>,
+        /// Whether published figures stand in the table.
+        beside_published: bool,
+    },
+    /// The host's CA bundle was laid over base images, by role.
+    HostCa(Vec<String>),
+    /// Every figure comes from one round.
+    SingleRound,
+    /// The ratios are of medians, from at most so many rounds.
+    PlainRatios {
+        /// Rounds.
+        rounds: u32,
+    },
+    /// Build-cache records were left, because they could not be told apart from somebody else's.
+    CacheLeft {
+        /// How many.
+        records: u32,
+        /// Their size.
+        bytes: Bytes,
+    },
+    /// Something that a trial made could not be removed.
+    CleanupProblem {
+        /// The scenario.
+        scenario: String,
+        /// The round.
+        round: Round,
+        /// What and why.
+        problem: String,
+    },
+}
+
+impl Note {
+    /// How much it matters.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Failed { .. } | Self::Invalid { .. } => Severity::Problem,
+            Self::Incomplete { .. }
+            | Self::Journal(_)
+            | Self::StandIns { .. }
+            | Self::SingleRound
+            | Self::CleanupProblem { .. } => Severity::Warning,
+            Self::HostCa(_) | Self::PlainRatios { .. } | Self::CacheLeft { .. } => Severity::Info,
+        }
+    }
+
+    /// Its text: one or two sentences without line ends.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Failed {
+                scenario,
+                phase,
+                rounds,
+                failure,
+            } => {
+                format!(
+                    "{scenario}: {phase} failed in {}: {}",
+                    list_rounds(rounds),
+                    failure.message.replace('\n', " ")
+                )
+            }
+            Self::Invalid {
+                scenario,
+                phase,
+                rounds,
+                reasons,
+            } => format!(
+                "{scenario}: {phase} in {} did not do what its name says and does not count: {}",
+                list_rounds(rounds),
+                reasons.join("; ").replace('\n', " ")
+            ),
+            Self::Incomplete {
+                interrupted,
+                done,
+                planned,
+            } => {
+                let how = if *interrupted {
+                    "was interrupted"
+                } else {
+                    "did not finish"
+                };
+                format!(
+                    "The run {how}: {done} of {planned} trials ended. The table shows what was measured until then."
+                )
+            }
+            Self::Journal(warning) => format!("The journal is damaged: {}", clean(warning).replace('\n', " ")),
+            Self::StandIns {
+                images,
+                beside_published,
+            } => stand_ins(images, *beside_published),
+            Self::HostCa(roles) => format!(
+                "This machine's CA certificates were laid over the base image{} {}, because its network needs them.",
+                if roles.len() == 1 { "" } else { "s" },
+                list(roles)
+            ),
+            Self::SingleRound => "Every figure comes from a single round: there is no spread, and differences between \
+                                  approaches, also as ratios in brackets, allow no conclusion. Use --rounds 5 or more."
+                .into(),
+            Self::PlainRatios { rounds } => format!(
+                "Ratios in brackets are medians divided by the row's smallest median. They are plain ratios of at \
+                 most {rounds} rounds; whether a difference is more than chance shows only with more rounds."
+            ),
+            Self::CacheLeft { records, bytes } => format!(
+                "{records} build-cache record{} ({bytes}) could not be told apart from somebody else's and {} left in \
+                 the engine.",
+                if *records == 1 { "" } else { "s" },
+                if *records == 1 { "was" } else { "were" }
+            ),
+            Self::CleanupProblem {
+                scenario,
+                round,
+                problem,
+            } => {
+                format!(
+                    "{scenario}, {round}: something was left behind: {}",
+                    clean(problem).replace('\n', " ")
+                )
+            }
+        }
+    }
+
+    /// Further facts, one a line: the step, the Dockerfile's line, the log's place.
+    #[must_use]
+    pub fn details(&self) -> Vec<String> {
+        let Self::Failed { failure, .. } = self else {
+            return Vec::new();
+        };
+        let mut details = Vec::new();
+        details.extend(
+            failure
+                .step
+                .as_ref()
+                .map(|step| format!("step: {}", step.replace('\n', " "))),
+        );
+        details.extend(
+            failure
+                .line
+                .as_ref()
+                .map(|(file, line)| format!("instruction: {file}, line {line}")),
+        );
+        details.extend(
+            failure
+                .log_file
+                .as_ref()
+                .map(|file| format!("full log: {file} in the run's folder")),
+        );
+        details
+    }
+
+    /// The last lines of the failing step's log; empty for other notes.
+    #[must_use]
+    pub fn log_lines(&self) -> &[String] {
+        match self {
+            Self::Failed { failure, .. } => &failure.last_lines,
+            _ => &[],
+        }
+    }
+}
+
+fn stand_ins(images: &[(String, String)], beside_published: bool) -> String {
+    let named: Vec<String> = images
+        .iter()
+        .map(|(role, reference)| {
+            if role == reference {
+                role.clone()
+            } else {
+                format!("{role} ({reference})")
+            }
+        })
+        .collect();
+    let consequence = if beside_published {
+        "Absolute figures don't compare with the published ones; ratios between approaches may."
+    } else {
+        "Absolute figures don't compare with those of the real images; ratios between approaches may."
+    };
+    format!(
+        "Stand-ins made on this machine took the place of {}. {consequence}",
+        list(&named)
+    )
+}
+
+/// `a, b and c`.
+fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [only] => only.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+fn list_rounds(rounds: &[Round]) -> String {
+    list(&rounds.iter().map(ToString::to_string).collect::<Vec<_>>())
+}

@@ -1,0 +1,121 @@
+//! The sample: one or more finite points, so that no statistic has to ask again.
+
+/// Why some numbers are no sample.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum SampleError {
+    /// There is no point at all.
+    #[error("a sample needs at least one point")]
+    Empty,
+    /// A point is infinite or not a number.
+    #[error("point {index} of a sample is {value}, which is no finite number")]
+    NotFinite {
+        /// Which point, from 0.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
+}
+
+/// One or more finite points of one quantity, in the order in which they were measured. The unit is the caller's.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    points: Vec<f64>,
+}
+
+impl Sample {
+    /// A sample of these points.
+    ///
+    /// # Errors
+    /// If there is no point, or one that is infinite or not a number.
+    pub fn new(points: Vec<f64>) -> Result<Self, SampleError> {
+        if points.is_empty() {
+            return Err(SampleError::Empty);
+        }
+        match points.iter().position(|point| !point.is_finite()) {
+            Some(index) => Err(SampleError::NotFinite {
+                index,
+                value: points[index],
+            }),
+            None => Ok(Self { points }),
+        }
+    }
+
+    /// The points, in the order in which they were measured.
+    #[must_use]
+    pub fn points(&self) -> &[f64] {
+        &self.points
+    }
+
+    /// The points from the smallest to the largest.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<f64> {
+        let mut points = self.points.clone();
+        points.sort_by(f64::total_cmp);
+        points
+    }
+
+    /// The median: the middle point, or the mean of the middle two when their number is even.
+    ///
+    /// This is the usual sample median; definitions 2 and 5 to 9 of Hyndman & Fan 1996, *Sample Quantiles in
+    /// Statistical Packages*, all give it for p = 0.5.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        median_of_sorted(&self.sorted())
+    }
+}
+
+/// The median of sorted points, of which there must be at least one.
+pub(super) fn median_of_sorted(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        sorted[middle - 1].midpoint(sorted[middle])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn median(points: &[f64]) -> f64 {
+        Sample::new(points.to_vec()).unwrap().median()
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "these medians are exact")]
+    fn the_median_is_the_middle_or_the_mean_of_the_middle_two() {
+        assert_eq!(median(&[7.0]), 7.0);
+        assert_eq!(median(&[9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[10.0, 1.0, 2.0, 4.0]), 3.0);
+        assert_eq!(
+            median(&[f64::MAX, f64::MAX]),
+            f64::MAX,
+            "the sum of two large points must not overflow"
+        );
+    }
+
+    #[test]
+    fn nothing_and_non_numbers_are_no_sample() {
+        assert_eq!(Sample::new(vec![]), Err(SampleError::Empty));
+        let error = Sample::new(vec![1.0, f64::INFINITY]).unwrap_err();
+        assert_eq!(
+            error,
+            SampleError::NotFinite {
+                index: 1,
+                value: f64::INFINITY
+            }
+        );
+        assert!(matches!(
+            Sample::new(vec![f64::NAN]),
+            Err(SampleError::NotFinite { index: 0, .. })
+        ));
+    }
+
+    #[test]
+    fn the_order_of_measuring_is_kept() {
+        let sample = Sample::new(vec![3.0, 1.0, 2.0]).unwrap();
+        assert_eq!(sample.points(), [3.0, 1.0, 2.0]);
+        assert_eq!(sample.sorted(), [1.0, 2.0, 3.0]);
+    }
+}
