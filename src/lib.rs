@@ -14,6 +14,7 @@ pub mod fixture;
 pub mod images;
 pub mod journal;
 pub mod plan;
+pub mod report;
 pub mod runner;
 pub mod stats;
 pub mod suite;

@@ -1,0 +1,150 @@
+//! The report as GitHub's Markdown, for README files and job summaries.
+
+use std::io::{self, Write};
+
+use crate::analysis::{Note, Report, Row, Severity};
+
+use super::text::{self, CellText, Tone};
+
+/// Writes the report.
+pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "# {}\n", escaped(&text::title(report)))?;
+    if !report.run.description.is_empty() {
+        writeln!(out, "{}\n", escaped(&report.run.description))?;
+    }
+    writeln!(out, "{}\n", escaped(&text::caption(report)))?;
+    write_table(
+        report,
+        |row, column| measured(&text::cell(row.kind, &row.cells[column])),
+        report.rows.iter(),
+        out,
+    )?;
+    write_published(report, out)?;
+    if !report.notes.is_empty() {
+        writeln!(out, "\n## Notes\n")?;
+        for note in &report.notes {
+            write_note(note, out)?;
+        }
+    }
+    writeln!(out, "\n## Run\n")?;
+    write_facts(&text::run_facts(report), out)?;
+    writeln!(out, "\n## Environment\n")?;
+    write_facts(&text::environment_facts(report), out)?;
+    for image in &report.images {
+        writeln!(out, "- {}: {}", escaped(&image.role), escaped(&text::image_text(image)))?;
+    }
+    writeln!(out, "\n## How to reproduce\n\n```sh\n{}\n```", report.command())
+}
+
+fn write_published(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Some(source) = &report.published_source else {
+        return Ok(());
+    };
+    writeln!(out, "\n## Published figures\n\nSource: {}\n", escaped(source))?;
+    let rows = report
+        .rows
+        .iter()
+        .filter(|row| row.cells.iter().any(|cell| cell.published.is_some()));
+    let show = |row: &Row, column: usize| {
+        row.cells[column]
+            .published
+            .map_or_else(|| "–".into(), |v| row.kind.show(v))
+    };
+    write_table(report, show, rows, out)
+}
+
+/// A table with the scenarios as columns, of these rows and what `show` says of each row and column.
+fn write_table<'a>(
+    report: &Report,
+    show: impl Fn(&Row, usize) -> String,
+    rows: impl Iterator<Item = &'a Row>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    write!(out, "| |")?;
+    for column in &report.columns {
+        let pieces: Vec<String> = text::name_pieces(column).iter().map(|piece| escaped(piece)).collect();
+        write!(out, " {} |", pieces.join("<br>"))?;
+    }
+    writeln!(out, "\n|---|{}", "---|".repeat(report.columns.len()))?;
+    for row in rows {
+        write!(out, "| **{}** |", escaped(&row.label))?;
+        for column in 0..report.columns.len() {
+            write!(out, " {} |", show(row, column))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn measured(cell: &CellText) -> String {
+    let main = match &cell.ratio {
+        Some(ratio) => format!("{} ({ratio})", cell.main),
+        None => cell.main.clone(),
+    };
+    let main = match cell.tone {
+        Tone::Best | Tone::Bad => format!("**{main}**"),
+        Tone::Plain => main,
+        Tone::Faint => format!("*{main}*"),
+    };
+    let aside = cell
+        .spread
+        .iter()
+        .cloned()
+        .chain(cell.remarks.iter().map(|remark| format!("*{remark}*")));
+    std::iter::once(main).chain(aside).collect::<Vec<_>>().join("<br>")
+}
+
+fn write_note(note: &Note, out: &mut impl Write) -> io::Result<()> {
+    let mark = match note.severity() {
+        Severity::Problem => "**Problem:** ",
+        Severity::Warning => "**Warning:** ",
+        Severity::Info => "",
+    };
+    writeln!(out, "- {mark}{}", escaped(&note.text()))?;
+    for detail in note.details() {
+        writeln!(out, "  - {}", escaped(&detail))?;
+    }
+    if !note.log_lines().is_empty() {
+        let fence = fence(note.log_lines());
+        writeln!(out, "\n  {fence}text")?;
+        for line in note.log_lines() {
+            writeln!(out, "  {line}")?;
+        }
+        writeln!(out, "  {fence}\n")?;
+    }
+    Ok(())
+}
+
+fn write_facts(facts: &[(&'static str, String)], out: &mut impl Write) -> io::Result<()> {
+    for (label, fact) in facts {
+        writeln!(out, "- {label}: {}", escaped(fact))?;
+    }
+    Ok(())
+}
+
+/// Backticks, longer than any run of them in the lines, so that no line can end the block.
+fn fence(lines: &[String]) -> String {
+    let longest = lines
+        .iter()
+        .flat_map(|line| line.split(|c| c != '`'))
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    "`".repeat(longest.max(2) + 1)
+}
+
+/// Text in which nothing is markup: not to Markdown, not to a table, not to HTML.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\n' => escaped.push(' '),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' => escaped.extend(['\\', c]),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,222 @@
+use super::*;
+use crate::analysis::sample;
+
+fn shown(log: &crate::journal::RunLog, format: Format, style: Style) -> String {
+    let mut out = Vec::new();
+    render(&Report::of(log), format, style, &mut out).expect("a vector takes everything");
+    String::from_utf8(out).expect("text")
+}
+
+fn plain(log: &crate::journal::RunLog, format: Format) -> String {
+    shown(log, format, Style::default())
+}
+
+fn narrow(color: bool, width: u16) -> Style {
+    Style {
+        color,
+        width: Some(width),
+    }
+}
+
+#[test]
+fn terminal_at_its_full_width() {
+    insta::assert_snapshot!(plain(&sample::full(), Format::Terminal));
+}
+
+#[test]
+fn terminal_at_80_columns() {
+    insta::assert_snapshot!(shown(&sample::full(), Format::Terminal, narrow(false, 80)));
+}
+
+#[test]
+fn terminal_of_a_single_round() {
+    insta::assert_snapshot!(shown(&sample::single_round(), Format::Terminal, narrow(false, 80)));
+}
+
+#[test]
+fn terminal_of_an_interrupted_run() {
+    insta::assert_snapshot!(shown(&sample::interrupted(), Format::Terminal, narrow(false, 80)));
+}
+
+#[test]
+fn markdown() {
+    insta::assert_snapshot!(plain(&sample::full(), Format::Markdown));
+}
+
+#[test]
+fn csv() {
+    insta::assert_snapshot!(plain(&sample::full(), Format::Csv));
+}
+
+#[test]
+fn json() {
+    insta::assert_snapshot!(plain(&sample::full(), Format::Json));
+}
+
+#[test]
+fn html() {
+    insta::assert_snapshot!(plain(&sample::full(), Format::Html));
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    for format in Format::ALL {
+        assert_eq!(
+            plain(&sample::full(), format),
+            plain(&sample::full(), format),
+            "{}",
+            format.name()
+        );
+    }
+}
+
+#[test]
+fn every_run_can_be_shown_in_every_format() {
+    let mut died = sample::interrupted();
+    died.phases.clear();
+    died.trials.clear();
+    died.end = None;
+    for log in [sample::full(), sample::single_round(), sample::interrupted(), died] {
+        for format in Format::ALL {
+            assert!(!plain(&log, format).is_empty());
+        }
+    }
+}
+
+#[test]
+fn no_line_of_a_table_is_wider_than_the_terminal() {
+    for width in 50..=130 {
+        let text = shown(&sample::full(), Format::Terminal, narrow(false, width));
+        // Log lines are shown as they are.
+        for line in text.lines().filter(|line| !line.starts_with("    |")) {
+            assert!(
+                console::measure_text_width(line) <= usize::from(width),
+                "{width}: {line}"
+            );
+        }
+        for name in [
+            "pip-single",
+            "pip-multi",
+            "[cache_mounts=on]",
+            "[cache_mounts=off]",
+            "uv-multi",
+        ] {
+            assert!(text.contains(name), "{width}: {name} is missing");
+        }
+    }
+}
+
+#[test]
+fn colours_are_there_only_if_asked_for_and_change_nothing_else() {
+    let without = shown(&sample::full(), Format::Terminal, narrow(false, 80));
+    let with = shown(&sample::full(), Format::Terminal, narrow(true, 80));
+    assert!(!without.contains('\u{1b}'));
+    assert!(
+        with.contains("\u{1b}[32m\u{1b}[1m17.85 s (best)\u{1b}[0m"),
+        "the best is green"
+    );
+    assert!(
+        with.contains("\u{1b}[31m\u{1b}[1minvalid\u{1b}[0m"),
+        "what went wrong is red"
+    );
+    assert!(
+        with.contains("\u{1b}[2m\u{1b}[3mpublished 4.75 s\u{1b}[0m"),
+        "what was published stands back"
+    );
+    assert_eq!(console::strip_ansi_codes(&with), without);
+}
+
+#[test]
+fn a_hostile_scenario_name_stays_text() {
+    let mut log = sample::single_round();
+    let name = "<script>|`x`\n\"&'│";
+    for scenario in &mut log.header.scenarios {
+        if scenario.name == "uv-multi" {
+            scenario.name = name.into();
+            scenario.base_name = name.into();
+        }
+    }
+    for record in log
+        .phases
+        .iter_mut()
+        .filter(|record| record.trial.scenario == "uv-multi")
+    {
+        record.trial.scenario = name.into();
+    }
+    let html = plain(&log, Format::Html);
+    assert!(!html.contains("<script"), "{html}");
+    let markdown = plain(&log, Format::Markdown);
+    assert!(
+        !markdown.contains("<script") && markdown.contains("&lt;script&gt;\\|\\`x\\`"),
+        "{markdown}"
+    );
+    let csv = plain(&log, Format::Csv);
+    let mut reader = ::csv::Reader::from_reader(csv.as_bytes());
+    assert!(
+        reader
+            .records()
+            .any(|record| record.expect("a record").iter().any(|field| field == name))
+    );
+    let json: serde_json::Value = serde_json::from_str(&plain(&log, Format::Json)).expect("JSON");
+    assert_eq!(json["scenarios"][1]["name"], name);
+    // Painting goes by the bar between columns, which the name must not fake.
+    let painted = shown(&log, Format::Terminal, narrow(true, 80));
+    assert_eq!(
+        console::strip_ansi_codes(&painted),
+        shown(&log, Format::Terminal, narrow(false, 80))
+    );
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let html = plain(&sample::full(), Format::Html);
+    for wanted in ["src=", "<link", "url(", "@import", "<script"] {
+        assert!(!html.contains(wanted), "{wanted}");
+    }
+    assert_eq!(html.matches("<svg").count(), 4, "a panel for each phase");
+    assert!(
+        !html.contains("#010203"),
+        "the stand-in for the text colour is replaced"
+    );
+}
+
+#[test]
+fn a_log_line_can_not_end_its_block() {
+    let mut log = sample::full();
+    for record in &mut log.phases {
+        if let crate::runner::event::Outcome::Failed(failure) = &mut record.outcome {
+            failure.last_lines = vec!["```".into(), "# not a heading".into()];
+        }
+    }
+    let markdown = plain(&log, Format::Markdown);
+    assert!(
+        markdown.contains("  ````text\n  ```\n  # not a heading\n  ````\n"),
+        "{markdown}"
+    );
+}
+
+#[test]
+fn an_unwritable_output_is_an_error_that_names_the_format() {
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    for format in Format::ALL {
+        let error = render(&Report::of(&sample::full()), format, Style::default(), &mut Full).expect_err("it is full");
+        assert!(error.to_string().contains(format.name()), "{error}");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}
+
+#[test]
+fn formats_are_found_by_their_names() {
+    for format in Format::ALL {
+        assert_eq!(Format::from_name(format.name()), Some(format));
+    }
+    assert_eq!(Format::from_name("pdf"), None);
+}
