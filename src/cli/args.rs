@@ -1,0 +1,191 @@
+//! The arguments, with the help that teaches.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::images::Source;
+
+/// Measures how long container images take to build and push, cold and hot, and says which Dockerfile wins.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bakeoff doctor                                    is this machine ready?
+  bakeoff plan scenarios/published.toml             what would run, and how long it would take
+  bakeoff run scenarios/published.toml --rounds 3   measure
+  bakeoff report latest --format markdown           the last run's table again, from its journal
+
+Exit codes: 0 done, 2 usage, 3 suite or fixture wrong, 4 no engine, registry or base image,
+5 a build or push failed, 130 interrupted, 1 anything else.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Measure a suite: build and push every scenario, cold and hot
+    Run(Run),
+    /// Show what a run would do, in order, without touching an engine
+    Plan(Selection),
+    /// Show a run's results again, from its journal alone
+    Report(Report),
+    /// List the runs so far, newest first
+    List(List),
+    /// Check engine, builder, registry, disk, network and base images
+    Doctor(Doctor),
+    /// Remove everything that bakeoff ever made in the engine, by label, and nothing else
+    Clean(Clean),
+    /// Print the JSON Schema of the suite format
+    Schema,
+}
+
+/// Which part of which suite.
+#[derive(Debug, Args)]
+pub(super) struct Selection {
+    /// The suite file
+    pub(super) suite: PathBuf,
+    /// Measured rounds; each runs every scenario once [default: the suite's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rounds: Option<u32>,
+    /// Discarded rounds before the measured ones [default: the suite's]
+    #[arg(long, value_name = "N")]
+    pub(super) warmup: Option<u32>,
+    /// Only scenarios whose full or base name matches; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub(super) scenario: Vec<String>,
+    /// The fixture's size, such as light or torch [default: the suite's]
+    #[arg(long, value_name = "VARIANT")]
+    pub(super) fixture: Option<String>,
+    /// Seed of the order [default: a new one, which the journal records]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// The run's folder: journal, logs and reports [default: reports/runs/<run id>]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Where base images may come from
+    #[arg(long, value_enum, default_value_t = BaseSource::Auto, value_name = "SOURCE")]
+    pub(super) base_images: BaseSource,
+    /// Lay the host's CA bundle over pulled base images too (behind a TLS-inspecting proxy); stand-ins always get it
+    #[arg(long)]
+    pub(super) trust_host_ca: bool,
+    /// How to show the result on standard output
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    pub(super) format: Format,
+    /// Say every finished phase, even when standard error is no terminal
+    #[arg(long, short)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Report {
+    /// A run's folder, its id or the beginning of it, or `latest`
+    pub(super) run: String,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    pub(super) format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
+    pub(super) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Check the base images of this suite instead of the usual ones
+    pub(super) suite: Option<PathBuf>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
+    pub(super) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Clean {
+    /// The stand-in base images too; they take about a minute to make again
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+/// The formats of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A table for people
+    Terminal,
+    /// A page for a pull request or a README
+    Markdown,
+    /// Long form: one row per phase and round
+    Csv,
+    /// For machines
+    Json,
+    /// A self-contained page with a chart
+    Html,
+}
+
+impl From<Format> for crate::report::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Terminal => Self::Terminal,
+            Format::Markdown => Self::Markdown,
+            Format::Csv => Self::Csv,
+            Format::Json => Self::Json,
+            Format::Html => Self::Html,
+        }
+    }
+}
+
+/// The formats of lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    /// Lines for people
+    Terminal,
+    /// For machines
+    Json,
+}
+
+/// Where base images may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BaseSource {
+    /// The engine's own, else pulled, else a stand-in made from the distribution's packages
+    Auto,
+    /// The engine's own or pulled; never a stand-in
+    Real,
+    /// Stand-ins only
+    StandIn,
+}
+
+impl From<BaseSource> for Source {
+    fn from(source: BaseSource) -> Self {
+        match source {
+            BaseSource::Auto => Self::Auto,
+            BaseSource::Real => Self::Real,
+            BaseSource::StandIn => Self::StandIn,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

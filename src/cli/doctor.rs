@@ -1,0 +1,95 @@
+//! `bakeoff doctor`.
+
+use std::collections::BTreeMap;
+
+use super::args::{Doctor, ListFormat};
+use super::{Failure, print, style};
+use crate::engine::Engine as _;
+use crate::engine::docker::DockerEngine;
+use crate::environment::doctor::{Check, START_ENGINE, Status, Wanted, examine};
+use crate::images;
+use crate::suite::file::DEFAULT_IMAGES;
+use crate::suite::{self, Overrides};
+
+pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
+    let references: BTreeMap<String, String> = match &arguments.suite {
+        Some(path) => suite::load(path, &Overrides::default())?.images,
+        None => DEFAULT_IMAGES
+            .map(|(role, reference)| (role.to_owned(), reference.to_owned()))
+            .into(),
+    };
+    let wanted: Vec<_> = references
+        .into_iter()
+        .map(|(role, reference)| Wanted {
+            stand_in: images::stand_in_tag(&role, &reference),
+            role,
+            reference,
+        })
+        .collect();
+    let engine = DockerEngine::from_environment();
+    let reached = match &engine {
+        Ok(engine) => engine
+            .info()
+            .await
+            .map(|info| (engine, info))
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let checks = match reached {
+        Ok((engine, info)) => examine(engine, &info, &wanted).await,
+        Err(found) => vec![Check {
+            name: "engine".into(),
+            status: Status::Bad,
+            found,
+            remedy: START_ENGINE.into(),
+        }],
+    };
+    match arguments.format {
+        ListFormat::Terminal => print(&lines(&checks, style().color))?,
+        ListFormat::Json => print(&json(&checks))?,
+    }
+    let count = checks.iter().filter(|check| check.status == Status::Bad).count();
+    if count == 0 {
+        Ok(())
+    } else {
+        Err(Failure::Unwell {
+            count,
+            all: checks.len(),
+        })
+    }
+}
+
+fn lines(checks: &[Check], color: bool) -> String {
+    let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for check in checks {
+        let (mark, paint) = match check.status {
+            Status::Good => ("ok  ", "\x1b[32m"),
+            Status::Warning => ("note", "\x1b[33m"),
+            Status::Bad => ("FAIL", "\x1b[1;31m"),
+        };
+        let (paint, off) = if color { (paint, "\x1b[0m") } else { ("", "") };
+        text.push_str(&format!("{paint}{mark}{off}  {:width$}  {}\n", check.name, check.found));
+        if !check.remedy.is_empty() {
+            text.push_str(&format!("      {:width$}  remedy: {}\n", "", check.remedy));
+        }
+    }
+    text
+}
+
+fn json(checks: &[Check]) -> String {
+    let status = |check: &Check| match check.status {
+        Status::Good => "ok",
+        Status::Warning => "warning",
+        Status::Bad => "failed",
+    };
+    let entries: Vec<_> = checks
+        .iter()
+        .map(|check| {
+            serde_json::json!({
+                "name": check.name, "status": status(check), "found": check.found, "remedy": check.remedy,
+            })
+        })
+        .collect();
+    format!("{:#}\n", serde_json::json!({ "schema": 1, "checks": entries }))
+}

@@ -1,0 +1,167 @@
+//! What the user sees when something failed: the error, its causes, a hint, and the exit code of its kind.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::engine::EngineError;
+use crate::engine::lock::LockError;
+use crate::environment::doctor::START_ENGINE;
+use crate::images::ImagesError;
+use crate::journal::JournalError;
+use crate::report::ReportError;
+use crate::runner::RunError;
+use crate::suite::SuiteError;
+use crate::units::Bytes;
+
+/// Why the program ends with a code other than zero.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Suite(#[from] SuiteError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error("{free} are free where the engine keeps its data, and a trial of this suite needs about {needed}")]
+    Disk { free: Bytes, needed: Bytes },
+    #[error("there is no folder for caches: {0}")]
+    NoHome(#[from] etcetera::HomeDirError),
+    #[error("{operation}: {source}")]
+    Output {
+        operation: &'static str,
+        source: std::io::Error,
+    },
+    #[error("some cells of the table have no figure, because phases failed or were invalid")]
+    FailedPhases,
+    #[error("{count} of {all} checks failed")]
+    Unwell { count: usize, all: usize },
+    #[error("some things could not be removed:\n{}", .0.join("\n"))]
+    LeftOver(Vec<String>),
+}
+
+impl Failure {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Suite(_) => 3,
+            Self::Engine(error) => engine_code(error),
+            Self::Disk { .. } | Self::Lock(LockError::Busy { .. }) | Self::Unwell { .. } => 4,
+            Self::Run(error) => match error {
+                RunError::Engine(error) => engine_code(error),
+                RunError::Images(_) | RunError::Python { .. } | RunError::Registry { .. } => 4,
+                RunError::Fixture(_)
+                | RunError::Dockerfile { .. }
+                | RunError::Context(_)
+                | RunError::Ignore(_)
+                | RunError::Platform { .. } => 3,
+                RunError::Lock { .. } => 5,
+                RunError::Interrupted => 130,
+                RunError::Stopped => 1,
+            },
+            Self::FailedPhases => 5,
+            Self::Journal(_)
+            | Self::Report(_)
+            | Self::Lock(LockError::File { .. })
+            | Self::NoHome(_)
+            | Self::Output { .. }
+            | Self::LeftOver(_) => 1,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Suite(error) => error.hint(),
+            Self::Engine(error) => engine_hint(error),
+            Self::Run(error) => match error {
+                RunError::Engine(error) => engine_hint(error),
+                RunError::Images(error) => images_hint(error),
+                RunError::Lock { .. } => Some(
+                    "the package index must be reachable from containers: `bakeoff doctor` looks at the network".into(),
+                ),
+                RunError::Interrupted => Some(
+                    "finished phases are kept; `bakeoff list` shows the runs, `bakeoff report` their results".into(),
+                ),
+                RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
+                RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
+                RunError::Registry { .. } => Some("`bakeoff doctor` looks at engine and images".into()),
+                RunError::Fixture(_)
+                | RunError::Dockerfile { .. }
+                | RunError::Context(_)
+                | RunError::Ignore(_)
+                | RunError::Stopped => None,
+            },
+            Self::Journal(error) => error.hint(),
+            Self::Lock(LockError::Busy { .. }) => {
+                Some("wait for it to end; two runs at a time would measure each other".into())
+            }
+            Self::Disk { .. } => Some("free some space, or choose a smaller fixture with --fixture".into()),
+            Self::FailedPhases => Some("the notes above say why; full logs lie in the run's folder under logs/".into()),
+            Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
+            Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
+            Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } => None,
+        }
+    }
+
+    /// Prints `error: …`, the causes, a blank line and `hint: …` on standard error.
+    pub(super) fn print(&self) {
+        let mut out = std::io::stderr().lock();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let (red, cyan, off) = if out.is_terminal() && !plain {
+            ("\x1b[1;31m", "\x1b[36m", "\x1b[0m")
+        } else {
+            ("", "", "")
+        };
+        let mut text = format!("{red}error:{off} {self}\n");
+        let mut cause = std::error::Error::source(self);
+        let mut said = self.to_string();
+        while let Some(error) = cause {
+            let more = error.to_string();
+            if !said.contains(&more) {
+                text.push_str(&format!("  caused by: {more}\n"));
+                said = more;
+            }
+            cause = error.source();
+        }
+        if let Some(hint) = self.hint() {
+            text.push_str(&format!("\n{cyan}hint:{off} {hint}\n"));
+        }
+        // There is nowhere left to complain to.
+        let _ = out.write_all(text.as_bytes());
+    }
+}
+
+/// A full disk on our side is no fault of the engine's.
+fn engine_code(error: &EngineError) -> u8 {
+    match error {
+        EngineError::Unreachable { .. }
+        | EngineError::Address { .. }
+        | EngineError::Operation { .. }
+        | EngineError::Protocol { .. } => 4,
+        EngineError::File { .. } => 1,
+    }
+}
+
+fn engine_hint(error: &EngineError) -> Option<String> {
+    match error {
+        EngineError::Unreachable { .. } => Some(START_ENGINE.into()),
+        EngineError::Address { .. } => Some("DOCKER_HOST can be unix:///PATH or tcp://HOST:PORT".into()),
+        EngineError::Operation { .. } | EngineError::Protocol { .. } | EngineError::File { .. } => None,
+    }
+}
+
+fn images_hint(error: &ImagesError) -> Option<String> {
+    match error {
+        ImagesError::Unavailable { real_only: true, .. } => {
+            Some("drop `--base-images real` to measure with stand-ins where no registry can be reached".into())
+        }
+        ImagesError::Unavailable { .. } => {
+            Some("make a registry reachable, or load the image into the engine (docker load)".into())
+        }
+        ImagesError::StandIn { remedy, .. } => Some(remedy.clone()),
+        ImagesError::Engine(error) => engine_hint(error),
+    }
+}

@@ -1,0 +1,5 @@
+//! The `bakeoff` program.
+
+fn main() -> std::process::ExitCode {
+    bakeoff::cli::main()
+}
