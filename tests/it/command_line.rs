@@ -1,0 +1,201 @@
+//! What needs no engine: help, plans, bad input, exit codes.
+
+use bakeoff::fixture::Workspace;
+use bakeoff::suite::{self, Overrides};
+
+use crate::support::{Place, repository, small};
+
+#[test]
+fn help_names_every_command_and_exit_code() {
+    let help = Place::new().bakeoff(&["--help"]);
+    assert_eq!(help.code, 0);
+    for word in [
+        "run",
+        "plan",
+        "report",
+        "list",
+        "doctor",
+        "clean",
+        "schema",
+        "130 interrupted",
+    ] {
+        assert!(help.out.contains(word), "{word} is not in\n{}", help.out);
+    }
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    let place = Place::new();
+    for arguments in [
+        &["run"][..],
+        &["run", "x.toml", "--rounds", "0"],
+        &["report"],
+        &["nonsense"],
+    ] {
+        assert_eq!(place.bakeoff(arguments).code, 2, "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_schema_is_printed_and_is_the_committed_one() {
+    let printed = Place::new().bakeoff(&["schema"]);
+    assert_eq!(printed.code, 0);
+    let committed = std::fs::read_to_string(repository().join("scenarios/suite.schema.json")).expect("readable");
+    assert_eq!(
+        printed.out, committed,
+        "run `bakeoff schema > scenarios/suite.schema.json`"
+    );
+}
+
+#[test]
+fn a_plan_is_the_same_for_the_same_seed_and_touches_no_engine() {
+    let suite = repository().join("scenarios/published.toml");
+    let arguments = [
+        "plan",
+        suite.to_str().expect("UTF-8"),
+        "--seed",
+        "7",
+        "--rounds",
+        "2",
+        "--warmup",
+        "1",
+    ];
+    let place = Place::new();
+    let plan = |seed: &str| {
+        let mut arguments = arguments;
+        arguments[3] = seed;
+        place
+            .command(&arguments)
+            .env("DOCKER_HOST", "unix:///no/such/socket")
+            .output()
+            .expect("starts")
+    };
+    let first = plan("7");
+    assert!(first.status.success());
+    let text = String::from_utf8_lossy(&first.stdout).into_owned();
+    insta::assert_snapshot!(text);
+    assert_eq!(text, String::from_utf8_lossy(&plan("7").stdout));
+    assert_ne!(
+        text,
+        String::from_utf8_lossy(&plan("8").stdout).replace("seed 8", "seed 7")
+    );
+}
+
+#[test]
+fn every_edit_of_the_published_fixture_changes_it_as_often_as_a_bench_needs() {
+    for variant in ["light", "torch"] {
+        let overrides = Overrides {
+            variant: Some(variant.into()),
+            ..Overrides::default()
+        };
+        let suite = suite::load(&repository().join("scenarios/published.toml"), &overrides).expect("a valid suite");
+        let supplied = [("PYTHON_MINOR".to_owned(), "3.12".to_owned())].into();
+        let workspace = Workspace::new(&suite.fixture, &supplied).expect("laid out");
+        for edit in suite.fixture.edits.values() {
+            let mut states = std::collections::BTreeSet::new();
+            for times in 0..12 {
+                workspace
+                    .edit(&[edit], times)
+                    .unwrap_or_else(|error| panic!("{variant}, {times}: {error}"));
+                let read = |file: &str| std::fs::read_to_string(workspace.path().join(file)).expect("readable");
+                states.insert([read("requirements.txt"), read("pyproject.toml"), read("src/main.py")]);
+            }
+            assert_eq!(states.len(), 12, "{}", edit.name);
+        }
+    }
+}
+
+#[test]
+fn bad_suites_end_with_3_and_say_where() {
+    let scenario = "[[scenario]]\nname = \"a\"\ndockerfile = \"Dockerfile\"\n";
+    let good = small(scenario, &[("Dockerfile", "FROM scratch\nCOPY state /\n")]);
+    let suite = std::fs::read_to_string(good.path("suite.toml")).expect("readable");
+    assert_eq!(
+        good.bakeoff(&["plan", "suite.toml"]).code,
+        0,
+        "{}",
+        good.bakeoff(&["plan", "suite.toml"]).err
+    );
+    let cases = [
+        ("edit = \"bump\"", "edit = \"bumb\"", "did you mean \"bump\""),
+        ("rounds = 1", "round = 1", "rounds"),
+        ("rounds = 1", "rounds = \"one\"", "suite.toml:5"),
+        ("dockerfile = \"Dockerfile\"", "dockerfile = \"Dockerfil\"", "Dockerfil"),
+        (
+            "kind = \"push\"\nimage = \"cold\"",
+            "kind = \"push\"\nimage = \"cool\"",
+            "cool",
+        ),
+        ("schema = 1", "schema = 99", "schema"),
+    ];
+    for (from, to, expected) in cases {
+        assert!(suite.contains(from), "{from}");
+        good.write("suite.toml", &suite.replacen(from, to, 1));
+        let ended = good.bakeoff(&["plan", "suite.toml"]);
+        assert_eq!(ended.code, 3, "{to}: {}", ended.err);
+        assert!(
+            ended.err.contains("suite.toml:") && ended.err.contains(expected),
+            "{to}: {}",
+            ended.err
+        );
+    }
+    let missing = good.bakeoff(&["plan", "nowhere.toml"]);
+    assert_eq!(missing.code, 3);
+    assert!(missing.err.contains("nowhere.toml"), "{}", missing.err);
+}
+
+#[test]
+fn a_broken_dockerfile_is_named_with_its_line() {
+    let place = small(
+        "[[scenario]]\nname = \"a\"\ndockerfile = \"Dockerfile\"\n",
+        &[("Dockerfile", "FROM scratch\nCOPPY state /\n")],
+    );
+    let ended = place.bakeoff(&["run", "suite.toml"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(
+        ended.err.contains("Dockerfile") && ended.err.contains('2') && ended.err.contains("COPY"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn without_an_engine_nothing_is_measured_and_the_remedy_is_said() {
+    let place = small(
+        "[[scenario]]\nname = \"a\"\ndockerfile = \"D\"\n",
+        &[("D", "FROM scratch\nCOPY state /\n")],
+    );
+    for arguments in [&["run", "suite.toml"][..], &["doctor"], &["clean"]] {
+        let output = place
+            .command(arguments)
+            .env("DOCKER_HOST", "unix:///no/such/socket")
+            .output()
+            .expect("starts");
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {text}");
+        assert!(text.contains("DOCKER_HOST"), "{arguments:?}: {text}");
+    }
+    assert!(
+        !place.path("reports").exists(),
+        "a run that could not begin left a folder"
+    );
+}
+
+#[test]
+fn reports_of_runs_that_are_not_there_say_so() {
+    let place = Place::new();
+    let ended = place.bakeoff(&["report", "latest"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("hint:"), "{}", ended.err);
+    let listed = place.bakeoff(&["list"]);
+    assert_eq!(
+        (listed.code, listed.out.contains("no runs")),
+        (0, true),
+        "{}",
+        listed.out
+    );
+}

@@ -1,0 +1,8 @@
+//! The integration tests: the program as a user calls it. Those in `measuring`,
+//! `safety` and `published` drive a real Docker Engine.
+
+mod command_line;
+mod measuring;
+mod published;
+mod safety;
+mod support;

@@ -1,0 +1,272 @@
+//! What a run must not touch, leave behind or tell, on a real Docker Engine.
+
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use bakeoff::engine::http;
+use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Engine as _, archive};
+
+use crate::support::{ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, records, small, wait};
+
+#[test]
+fn what_is_the_users_stays_as_it_was() {
+    let Some((engine, _turn)) = engine() else { return };
+    // A run first, so that stand-ins and their records are there before the comparison.
+    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let run = || {
+        place.bakeoff(&[
+            "run",
+            "suite.toml",
+            "--out",
+            &format!("run-{}", chrono::Utc::now().timestamp_micros()),
+        ])
+    };
+    assert_eq!(run().code, 0);
+    // The same Dockerfile, built by the user: bakeoff must neither use its cache nor take it away.
+    let python = bakeoff::images::stand_in_tag("python", "").expect("a stand-in");
+    let base = if wait(engine.image(&python)).expect("an answer").is_some() {
+        python
+    } else {
+        "python:3.12.10-slim-bookworm".to_owned()
+    };
+    let files = [
+        ("Dockerfile".into(), TWO_LAYERS.as_bytes().to_vec()),
+        ("state".into(), b"cold\n".to_vec()),
+    ];
+    place.write("context.tar", "");
+    std::fs::write(
+        place.path("context.tar"),
+        archive::archive(&files, 0o644).expect("packs"),
+    )
+    .expect("written");
+    let tag = format!("users-own:{}", std::process::id());
+    let request = BuildRequest {
+        context: place.path("context.tar"),
+        dockerfile: "Dockerfile".into(),
+        tag: tag.clone(),
+        build_args: [("PYTHON_IMAGE".to_owned(), base.clone())].into(),
+        labels: std::collections::BTreeMap::new(),
+        builder: Builder::Buildkit,
+        target: None,
+        platform: None,
+        limit: Duration::from_secs(600),
+    };
+    wait(engine.build(&request, &|_| {})).expect("the user's build");
+    let container = ContainerSpec {
+        name: format!("users-own-{}", std::process::id()),
+        image: base,
+        command: Some(vec!["sleep".into(), "600".into()]),
+        ..ContainerSpec::default()
+    };
+    let container = wait(engine.start(&container)).expect("the user's container");
+    let volume = format!("users-own-{}", std::process::id());
+    wait(engine.create_volume(&volume, &std::collections::BTreeMap::new())).expect("the user's volume");
+
+    let image = wait(engine.image(&tag)).expect("an answer");
+    let before = wait(engine.build_cache()).expect("an answer");
+    let ended = run();
+    let cleaned = place.bakeoff(&["clean"]);
+    let after: Vec<_> = wait(engine.build_cache())
+        .expect("an answer")
+        .into_iter()
+        .map(|record| record.id)
+        .collect();
+    let lost: Vec<_> = before.iter().filter(|record| !after.contains(&record.id)).collect();
+    let image_after = wait(engine.image(&tag)).expect("an answer");
+    let running = wait(engine.peek(&container.id)).map(|(running, _)| running);
+    let asked = wait(http::get(engine.address(), &format!("/volumes/{volume}"), "*/*"));
+    let volume_there = asked.is_ok_and(|(status, _)| status.is_success());
+    wait(engine.remove_container(&container.id)).expect("removed");
+    wait(engine.remove_volume(&volume)).expect("removed");
+    wait(engine.remove_image(&tag)).expect("removed");
+
+    assert_eq!((ended.code, cleaned.code), (0, 0), "{}\n{}", ended.err, cleaned.err);
+    assert!(lost.is_empty(), "records of the user's builds are gone: {lost:?}");
+    assert_eq!(image, image_after);
+    assert!(running.expect("the container is there") && volume_there);
+    nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn an_interrupted_run_cleans_up_and_keeps_its_journal() {
+    let Some((engine, _turn)) = engine() else { return };
+    let before = records(&engine);
+    let dockerfile =
+        "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /state\nRUN grep -q cold /state || sleep 300\n";
+    let place = small(ONE, &[("Dockerfile", dockerfile)]);
+    let mut child = place
+        .command(&["run", "suite.toml", "--out", "run", "--verbose"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let began = Instant::now();
+    let journal = place.path("run/journal.jsonl");
+    while !std::fs::read_to_string(&journal)
+        .unwrap_or_default()
+        .contains("\"cold build\",\"started\"")
+    {
+        assert!(began.elapsed() < Duration::from_secs(240), "the cold build never ended");
+        assert!(child.try_wait().expect("a state").is_none(), "the run ended by itself");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .expect("a signal");
+    let interrupted = Instant::now();
+    let status = child.wait().expect("it ends");
+    let mut said = String::new();
+    child
+        .stderr
+        .take()
+        .expect("piped")
+        .read_to_string(&mut said)
+        .expect("readable");
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(interrupted.elapsed() < Duration::from_secs(30), "{said}");
+    let log = place.log("run");
+    assert_eq!(log.phases.len(), 1);
+    assert!(log.end.is_some_and(|end| end.interrupted));
+    nothing_of_runs_is_left(&engine);
+    assert_eq!(records(&engine), before);
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_by_clean() {
+    let Some((engine, _turn)) = engine() else { return };
+    let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /state\nRUN sleep 300\n";
+    let place = small(ONE, &[("Dockerfile", dockerfile)]);
+    let mut child = place
+        .command(&["run", "suite.toml", "--out", "run"])
+        .spawn()
+        .expect("the program starts");
+    let began = Instant::now();
+    while !wait(engine.owned())
+        .expect("an answer")
+        .iter()
+        .any(|thing| thing.name.ends_with("-registry"))
+    {
+        assert!(began.elapsed() < Duration::from_secs(240), "no trial began");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let busy = place.bakeoff(&["clean"]);
+    assert_eq!(busy.code, 4, "a living run must be left alone: {}", busy.err);
+    std::thread::sleep(Duration::from_millis(500));
+    child.kill().expect("killed");
+    child.wait().expect("reaped");
+    let cleaned = place.bakeoff(&["clean"]);
+    assert_eq!(cleaned.code, 0, "{}", cleaned.err);
+    assert!(cleaned.out.contains("removed 1 containers"), "{}", cleaned.out);
+    nothing_of_runs_is_left(&engine);
+    assert!(place.log("run").end.is_none());
+}
+
+#[test]
+fn values_of_build_arguments_are_nowhere_on_disk() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nARG TOKEN\nARG PIN\nARG SHOWN\nCOPY state /state\n\
+                      RUN echo \"the token is $TOKEN, and $SHOWN\"; exit 3\n";
+    let scenario = "[[scenario]]\nname = \"one\"\ndockerfile = \"Dockerfile\"\n\
+                    build_args = { TOKEN = \"hunter2-\\u0068unter2\", \"PIN\" = 'zq', SHOWN = \"public-value\" }\n";
+    let place = small(scenario, &[("Dockerfile", dockerfile)]);
+    let suite = std::fs::read_to_string(place.path("suite.toml")).expect("readable");
+    place.write(
+        "suite.toml",
+        &suite.replace("rounds = 1", "rounds = 1\npublic_args = [\"SHOWN\"]"),
+    );
+    let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
+    assert_eq!(ended.code, 5, "{}", ended.err);
+    let text = place.all_text("run");
+    assert!(!text.contains("hunter2") && !ended.out.contains("hunter2") && !ended.err.contains("hunter2"));
+    assert!(!text.contains("zq"), "a short value is in the suite's text");
+    assert!(text.contains("the token is [redacted], and public-value"));
+}
+
+#[test]
+fn doctor_and_clean_say_what_they_found() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = Place::new();
+    let doctor = place.bakeoff(&["doctor"]);
+    for line in [
+        "engine",
+        "builder",
+        "disk",
+        "network MTU",
+        "image python",
+        "registry",
+        "image uv",
+    ] {
+        assert!(doctor.out.contains(line), "{line} is not in\n{}", doctor.out);
+    }
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    let json = place.bakeoff(&["doctor", "--format", "json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["schema"], 1);
+
+    let labels = [(bakeoff::engine::RUN_LABEL.to_owned(), "dead-run".to_owned())].into();
+    wait(engine.create_volume("bakeoff-dead-run", &labels)).expect("a volume");
+    let dry = place.bakeoff(&["clean", "--dry-run"]);
+    assert!(dry.out.contains("would remove volume bakeoff-dead-run"), "{}", dry.out);
+    let cleaned = place.bakeoff(&["clean"]);
+    assert!(cleaned.out.contains("1 volumes"), "{}", cleaned.out);
+    nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn secrets_of_scenarios_that_were_not_chosen_stay_off_the_disk() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let scenarios = format!(
+        "{ONE}[[scenario]]\nname = \"two\"\ndockerfile = \"Dockerfile\"\nbuild_args = {{ TOKEN = \"hunter2-hunter2\" }}\n"
+    );
+    let place = small(&scenarios, &[("Dockerfile", TWO_LAYERS)]);
+    let ended = place.bakeoff(&["run", "suite.toml", "--out", "run", "--scenario", "one"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(!place.all_text("run").contains("hunter2"));
+}
+
+#[test]
+fn bases_with_triggers_and_foreign_platforms_are_refused_before_anything_is_measured() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let suite = std::fs::read_to_string(place.path("suite.toml")).expect("readable");
+    place.write("suite.toml", &format!("{suite}platform = \"linux/s390x\"\n"));
+    let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(
+        ended.err.contains("linux/s390x") && !place.path("run").exists(),
+        "{}",
+        ended.err
+    );
+
+    let base = format!("users-onbuild:{}", std::process::id());
+    let files = [(
+        "Dockerfile".into(),
+        b"FROM scratch\nCOPY Dockerfile /\nONBUILD WORKDIR /made\n".to_vec(),
+    )];
+    std::fs::write(
+        place.path("context.tar"),
+        archive::archive(&files, 0o644).expect("packs"),
+    )
+    .expect("written");
+    let request = BuildRequest {
+        context: place.path("context.tar"),
+        dockerfile: "Dockerfile".into(),
+        tag: base.clone(),
+        build_args: std::collections::BTreeMap::new(),
+        labels: std::collections::BTreeMap::new(),
+        builder: Builder::Classic,
+        target: None,
+        platform: None,
+        limit: Duration::from_secs(60),
+    };
+    wait(engine.build(&request, &|_| {})).expect("the user's build");
+    place
+        .write("suite.toml", &suite)
+        .write("app/Dockerfile", &format!("FROM {base}\nCOPY state /\n"));
+    let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
+    wait(engine.remove_image(&base)).expect("removed");
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert!(ended.err.contains("ONBUILD"), "{}", ended.err);
+    nothing_of_runs_is_left(&engine);
+}

@@ -1,0 +1,215 @@
+//! A folder to work in, a small suite to write into it, and the program to run there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bakeoff::engine::Engine as _;
+use bakeoff::engine::docker::DockerEngine;
+use bakeoff::runner::event::PhaseRecord;
+use tempfile::TempDir;
+
+/// A folder of its own for a test.
+pub struct Place {
+    dir: TempDir,
+}
+
+/// How a call of the program ended.
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self {
+            dir: TempDir::new().expect("a folder"),
+        }
+    }
+
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    pub fn write(&self, path: &str, text: &str) -> &Self {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+        self
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("NO_COLOR", "1")
+            .stdin(std::process::Stdio::null());
+        command
+    }
+
+    pub fn bakeoff(&self, arguments: &[&str]) -> Ended {
+        self.command(arguments).output().expect("the program starts").into()
+    }
+
+    /// The text of everything that a run left on disk.
+    pub fn all_text(&self, folder: &str) -> String {
+        let mut text = String::new();
+        let mut folders = vec![self.path(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    text.push_str(&String::from_utf8_lossy(&std::fs::read(path).expect("a file")));
+                }
+            }
+        }
+        text
+    }
+
+    pub fn log(&self, folder: &str) -> bakeoff::journal::RunLog {
+        bakeoff::journal::read(&self.path(folder)).expect("a readable journal")
+    }
+}
+
+/// The head of a suite over the fixture in `app/`, without scenarios.
+pub const SUITE: &str = r#"schema = 1
+[suite]
+name = "small"
+fixture = "app"
+rounds = 1
+warmup = 0
+"#;
+
+/// The article's journey, with the edit `bump`.
+pub const JOURNEY: &str = r#"
+[[journey]]
+name = "cold build"
+kind = "build"
+image = "cold"
+[[journey]]
+name = "hot build"
+kind = "build"
+image = "hot"
+edit = "bump"
+[[journey]]
+name = "cold push"
+kind = "push"
+image = "cold"
+[[journey]]
+name = "hot push"
+kind = "push"
+image = "hot"
+"#;
+
+/// A fixture whose file `state` says `cold`, and `hot` after the edit `bump`.
+pub const FIXTURE: &str = r#"schema = 1
+name = "app"
+layers = ["files"]
+[edit.bump]
+[[edit.bump.change]]
+file = "state"
+find = "cold"
+replace = "hot"
+"#;
+
+/// A small fixture with its suite file `suite.toml`; `more` is scenarios and the like.
+pub fn small(more: &str, dockerfiles: &[(&str, &str)]) -> Place {
+    let place = Place::new();
+    place.write("suite.toml", &format!("{SUITE}{JOURNEY}{more}"));
+    place
+        .write("app/fixture.toml", FIXTURE)
+        .write("app/files/state", "cold\n");
+    for (name, text) in dockerfiles {
+        place.write(&format!("app/{name}"), text);
+    }
+    place
+}
+
+/// One test at a time may run builds: a run locks the engine.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// An engine and the turn to use it. `None` where no engine answers, unless the environment says that one must
+/// (`scripts/test` does, so that no test skips itself in CI).
+pub fn engine() -> Option<(DockerEngine, MutexGuard<'static, ()>)> {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = DockerEngine::from_environment().and_then(|engine| wait(engine.info()).map(|_| engine));
+    match found {
+        Ok(engine) => Some((engine, turn)),
+        Err(error) => {
+            assert!(
+                std::env::var_os("BAKEOFF_REQUIRE_DOCKER").is_none(),
+                "an engine is required here: {error}"
+            );
+            eprintln!("skipped: {error}");
+            None
+        }
+    }
+}
+
+/// One scenario of one Dockerfile.
+pub const ONE: &str = "[[scenario]]\nname = \"one\"\ndockerfile = \"Dockerfile\"\n";
+
+/// A heavy layer that an edit must not touch, and a light one that it must.
+pub const TWO_LAYERS: &str = "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${PYTHON_IMAGE}\nWORKDIR /app\n\
+                          RUN head -c 3000000 /dev/urandom > heavy\nCOPY state .\nRUN cat state > seen\n";
+
+/// A phase of the first round.
+pub fn phase<'l>(log: &'l bakeoff::journal::RunLog, scenario: &str, phase: &str) -> &'l PhaseRecord {
+    let found = log
+        .phases
+        .iter()
+        .find(|record| record.trial.scenario == scenario && record.phase == phase);
+    found.unwrap_or_else(|| panic!("no {phase} of {scenario}"))
+}
+
+/// The records of the build cache that hold more than a context: what a run must take away again.
+pub fn records(engine: &DockerEngine) -> Vec<String> {
+    let records = wait(engine.build_cache()).expect("an answer");
+    let worth = records
+        .into_iter()
+        .filter(|record| record.description.starts_with("mount /") || record.description.starts_with("cached mount"));
+    let mut ids: Vec<_> = worth.map(|record| record.id).collect();
+    ids.sort();
+    ids
+}
+
+/// Fails if anything of a run is left in the engine.
+pub fn nothing_of_runs_is_left(engine: &DockerEngine) {
+    let owned = wait(engine.owned()).expect("an answer");
+    let left: Vec<_> = owned.iter().filter(|thing| thing.run != "stand-in").collect();
+    assert!(left.is_empty(), "{left:?}");
+    let records = wait(engine.build_cache()).expect("an answer");
+    let marks: Vec<_> = records
+        .iter()
+        .filter(|record| record.description.contains("bakeoff-anchor"))
+        .collect();
+    assert!(marks.is_empty(), "{marks:?}");
+}
+
+/// Runs a future to its end.
+pub fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
+}
+
+/// The repository's root.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
