@@ -20,15 +20,19 @@ const ASIDE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Whether a stage is more than a place that others copy from: it runs a step, others start from it, or it is the image.
 /// Copies are keyed by content and by the stage that they go into, so a mere source needs no base of the trial's own.
-fn is_built_on(dockerfile: &Dockerfile, stage: usize, target: Option<&str>) -> bool {
+/// `external` holds the lines of the FROMs that name images, not stages.
+fn is_built_on(dockerfile: &Dockerfile, external: &BTreeSet<u32>, stage: usize, target: Option<&str>) -> bool {
     let stages = dockerfile.stages();
     let name = stages.get(stage).and_then(|stage| stage.name.as_deref());
     let is_target = match target {
         Some(target) => name == Some(&target.to_lowercase()) || target == stage.to_string(),
         None => stage + 1 == stages.len(),
     };
-    // A base with an argument in it may be any stage.
-    let starts_from_it = |other: &Stage| other.base.contains('$') || Some(other.base.to_lowercase().as_str()) == name;
+    // A stage named by an argument may be any of those before it.
+    let starts_from_it = |other: &Stage| {
+        !external.contains(&other.line)
+            && (other.base.contains('$') || Some(other.base.to_lowercase().as_str()) == name)
+    };
     is_target
         || stages.iter().skip(stage + 1).any(starts_from_it)
         || dockerfile.instructions().iter().any(|instruction| {
@@ -47,9 +51,11 @@ impl<E: Engine> Session<'_, E> {
             path: scenario.dockerfile_path.clone(),
             source,
         })?;
+        let external: BTreeSet<u32> = bases.iter().map(|base| base.line).collect();
         let stage_of = |line: u32| dockerfile.stages().iter().position(|stage| stage.line == line);
-        let needs_own =
-            |line: u32| stage_of(line).is_none_or(|stage| is_built_on(dockerfile, stage, scenario.target.as_deref()));
+        let needs_own = |line: u32| {
+            stage_of(line).is_none_or(|stage| is_built_on(dockerfile, &external, stage, scenario.target.as_deref()))
+        };
         Ok(bases
             .into_iter()
             .filter(|base| needs_own(base.line))
@@ -157,23 +163,31 @@ impl<E: Engine> Session<'_, E> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::is_built_on;
     use crate::dockerfile::Dockerfile;
 
-    #[test]
-    fn a_stage_needs_a_base_unless_others_only_copy_from_it() {
-        let text =
-            "FROM uv AS uv\nFROM python AS base\nENV X=1\nFROM base AS deps\nCOPY --from=uv /uv /bin/\nFROM scratch\n";
+    fn built_on(text: &str, target: Option<&str>) -> Vec<bool> {
         let dockerfile = Dockerfile::parse(text).expect("valid");
-        let built_on: Vec<_> = (0..4).map(|stage| is_built_on(&dockerfile, stage, None)).collect();
-        assert_eq!(built_on, [false, true, true, true]);
-        assert!(is_built_on(&dockerfile, 0, Some("UV")));
-        assert!(!is_built_on(&dockerfile, 3, Some("deps")));
+        let bases = dockerfile.bases(&BTreeMap::new()).expect("known bases");
+        let external = bases.into_iter().map(|base| base.line).collect();
+        (0..dockerfile.stages().len())
+            .map(|stage| is_built_on(&dockerfile, &external, stage, target))
+            .collect()
     }
 
     #[test]
-    fn a_base_that_is_an_argument_may_be_any_stage() {
+    fn a_stage_needs_a_base_unless_others_only_copy_from_it() {
+        let text = "ARG UV=uv:1\nARG PYTHON=python:3\nFROM ${UV} AS uv\nFROM ${PYTHON} AS base\nENV X=1\n\
+                    FROM base AS deps\nCOPY --from=uv /uv /bin/\nFROM scratch\n";
+        assert_eq!(built_on(text, None), [false, true, true, true]);
+        assert_eq!(built_on(text, Some("UV")), [true, true, true, false]);
+    }
+
+    #[test]
+    fn a_stage_named_by_an_argument_may_be_any_before_it() {
         let text = "ARG BASE=a\nFROM python AS a\nFROM ${BASE}\nRUN true\n";
-        assert!(is_built_on(&Dockerfile::parse(text).expect("valid"), 0, None));
+        assert_eq!(built_on(text, None), [true, true]);
     }
 }
