@@ -14,6 +14,7 @@ pub mod environment;
 pub mod fixture;
 pub mod images;
 pub mod journal;
+pub mod mirror;
 pub mod plan;
 pub mod report;
 pub mod runner;

@@ -1,9 +1,13 @@
 //! Durations, sizes and ids, and how people read them. Not for: statistics or anything that knows a phase.
 
+mod link;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use link::{LINK, Link, LinkError};
 
 /// A duration in nanoseconds of a monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]

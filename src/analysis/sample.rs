@@ -186,6 +186,7 @@ pub(crate) fn run(table: &str) -> RunLog {
             journey,
             order,
             images: vec![],
+            network: crate::runner::event::NetworkHead::default(),
             fingerprint: fingerprint(),
             published: None,
         },
@@ -256,6 +257,7 @@ fn scenario(name: &str) -> ScenarioHead {
         builder: "buildkit".into(),
         dockerfile: "FROM python:3.12.10-slim-bookworm\n".into(),
         build_args: BTreeMap::new(),
+        link: String::new(),
     }
 }
 
@@ -304,6 +306,7 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, index: usize
             size: Bytes(size),
             ..ImageDetails::default()
         }),
+        transfers: None,
         manifest: push.then(|| Manifest {
             digest: String::new(),
             layers: vec![

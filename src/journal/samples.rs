@@ -64,6 +64,7 @@ pub fn header() -> RunHeader {
                 builder: "buildkit".to_owned(),
                 dockerfile: "FROM python\nRUN uv sync\n".to_owned(),
                 build_args: map(&[("TOKEN", "[redacted]"), ("EXTRA", "dev")]),
+                link: String::new(),
             },
             ScenarioHead {
                 name: scenarios[1].to_owned(),
@@ -72,6 +73,7 @@ pub fn header() -> RunHeader {
                 builder: "classic".to_owned(),
                 dockerfile: "FROM python\n".to_owned(),
                 build_args: BTreeMap::new(),
+                link: String::new(),
             },
         ],
         journey: vec![PhaseHead {
@@ -93,6 +95,7 @@ pub fn header() -> RunHeader {
             stand_in: true,
             host_ca: false,
         }],
+        network: crate::runner::event::NetworkHead::default(),
         fingerprint: Fingerprint {
             identity: Identity {
                 cpu_model: "Some CPU".to_owned(),
@@ -132,6 +135,7 @@ pub fn bare_header() -> RunHeader {
         journey: vec![],
         order: vec![],
         images: vec![],
+        network: crate::runner::event::NetworkHead::default(),
         fingerprint: Fingerprint::default(),
         published: None,
         seed: 0,
@@ -149,6 +153,7 @@ fn phase(name: &str, outcome: Outcome) -> PhaseRecord {
         build: None,
         push: None,
         image: None,
+        transfers: None,
         manifest: None,
     }
 }
@@ -235,6 +240,7 @@ pub fn push_phase() -> PhaseRecord {
                 .collect(),
             digest: "sha256:cc".to_owned(),
         }),
+        transfers: None,
         manifest: Some(Manifest {
             digest: "sha256:cc".to_owned(),
             layers: vec![

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::{BuildTrace, ImageDetails, PushTrace};
 use crate::environment::Fingerprint;
+use crate::mirror::Transfer;
 use crate::units::{Bytes, Nanos, RunId};
 
 pub use crate::plan::{Round, TrialKey};
@@ -76,6 +77,8 @@ pub struct RunHeader {
     pub order: Vec<TrialKey>,
     /// The base images that were used.
     pub images: Vec<BaseImage>,
+    /// How builds reached what they download.
+    pub network: NetworkHead,
     /// The machine and the engine.
     pub fingerprint: Fingerprint,
     /// Published figures to show beside the measured ones.
@@ -97,6 +100,32 @@ pub struct ScenarioHead {
     pub dockerfile: String,
     /// Build arguments, with values redacted unless the suite lists them as public.
     pub build_args: BTreeMap<String, String>,
+    /// The link that its builds download over; empty without a mirror.
+    pub link: String,
+}
+
+/// How builds reached what they download.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NetworkHead {
+    /// `upstream`, `record` or `replay`.
+    pub mode: String,
+    /// The recording that was replayed or added to; `None` where builds went upstream by themselves.
+    pub recording: Option<RecordingHead>,
+    /// The generated packages that were served beside it: `200 packages of 40 files, 2.0 MB each, depth 3, seed 1`.
+    pub synthetic: Option<String>,
+}
+
+/// A recording as it was when the run began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingHead {
+    /// Its name.
+    pub name: String,
+    /// Identifies its content: two runs with the same digest replayed the same bytes. Empty while it is being recorded.
+    pub digest: String,
+    /// What it holds.
+    pub entries: u64,
+    /// Their size.
+    pub size: Bytes,
 }
 
 /// A measured phase as the journal knows it.
@@ -163,6 +192,28 @@ pub struct PhaseRecord {
     pub image: Option<ImageDetails>,
     /// What the registry holds after a push.
     pub manifest: Option<Manifest>,
+    /// What a build downloaded through the mirror, in the order in which it asked; `None` without a mirror.
+    pub transfers: Option<Vec<StepTransfer>>,
+}
+
+/// A download with the step that asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepTransfer {
+    /// The step, by time and source.
+    pub step: Asker,
+    /// The download.
+    pub transfer: Transfer,
+}
+
+/// Which step asked for a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asker {
+    /// This one, by its [id](crate::engine::StepTrace::id).
+    Step(String),
+    /// One of several that ran at the time.
+    Ambiguous,
+    /// None that the builder told of.
+    Unknown,
 }
 
 /// What a registry's manifest says of an image.

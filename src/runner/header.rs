@@ -39,6 +39,11 @@ impl<E: Engine> Session<'_, E> {
             journey: suite.journey.iter().map(phase_head).collect(),
             order: plan.order(suite),
             images,
+            network: super::event::NetworkHead {
+                mode: "upstream".into(),
+                recording: None,
+                synthetic: None,
+            },
             fingerprint: environment::fingerprint(info, bases),
             published: suite.published.as_ref().map(published_head),
         }
@@ -53,6 +58,7 @@ fn scenario_head(scenario: &Scenario) -> ScenarioHead {
         builder: scenario.builder.name().to_owned(),
         dockerfile: scenario.dockerfile.text().to_owned(),
         build_args: scenario.build_args.clone(),
+        link: String::new(),
     }
 }
 

@@ -147,6 +147,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             push: None,
             image: None,
             manifest: None,
+            transfers: None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::dockerfile::Dockerfile;
 use crate::engine::Builder;
-use crate::units::{Bytes, Nanos};
+use crate::units::{Bytes, Link, Nanos};
 
 /// A validated suite: everything that a run needs to know, with every path resolved and every file read.
 #[derive(Debug, Clone)]
@@ -40,6 +40,52 @@ pub struct Suite {
     pub public_args: Vec<String>,
     /// Published figures to print beside the measured ones.
     pub published: Option<Published>,
+    /// How builds reach what they download.
+    pub network: Network,
+}
+
+/// How builds reach what they download.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Whether downloads are recorded, replayed, or left to the builds.
+    pub mode: NetworkMode,
+    /// The link of scenarios without one of their own.
+    pub link: Link,
+    /// The recording's name; `None` for one named after the suite and the fixture's variant.
+    pub recording: Option<String>,
+    /// The package index to record from; `None` for the one that the user's package clients are configured for.
+    pub index: Option<String>,
+    /// Generated packages to serve.
+    pub synthetic: Option<Synthetic>,
+}
+
+/// Where downloads come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum NetworkMode {
+    /// Replayed if all that the run needs was recorded, else recorded.
+    #[default]
+    Auto,
+    /// From upstream what the recording lacks, which is added to it.
+    Record,
+    /// From the recording alone.
+    Replay,
+    /// The builds download by themselves: no mirror.
+    Upstream,
+}
+
+/// Generated packages, the same for the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Synthetic {
+    /// How many.
+    pub packages: u32,
+    /// Files in each.
+    pub files: u32,
+    /// The size of each one's files together, unpacked.
+    pub bytes: Bytes,
+    /// The longest chain of dependencies.
+    pub depth: u32,
+    /// What their content is made from.
+    pub seed: u64,
 }
 
 /// A fixture: the build context with its edits, for one variant (size).
@@ -126,6 +172,8 @@ pub struct Scenario {
     pub target: Option<String>,
     /// The platform passed to the engine, if any.
     pub platform: Option<String>,
+    /// The link over which its builds download.
+    pub link: Link,
 }
 
 /// One measured phase of the journey.

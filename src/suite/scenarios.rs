@@ -129,6 +129,7 @@ impl Scenarios<'_> {
             image_args,
             target: table.target.as_ref().map(|target| target.get().clone()),
             platform: table.platform.clone(),
+            link: crate::units::Link::default(),
         })
     }
 

@@ -94,6 +94,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         probe,
         public_args: head.public_args.clone(),
         published,
+        network: super::model::Network::default(),
         text: source.text,
     })
 }

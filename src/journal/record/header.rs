@@ -104,6 +104,7 @@ impl From<event::RunHeader> for Header {
             journey,
             order,
             images,
+            network: _,
             fingerprint,
             published,
         } = value;
@@ -174,6 +175,7 @@ impl From<Header> for event::RunHeader {
             journey: journey.into_iter().map(Into::into).collect(),
             order: order.into_iter().map(Into::into).collect(),
             images: images.into_iter().map(Into::into).collect(),
+            network: event::NetworkHead::default(),
             fingerprint: fingerprint.into(),
             published: published.map(Into::into),
         }
@@ -189,6 +191,7 @@ impl From<event::ScenarioHead> for Scenario {
             builder,
             dockerfile,
             build_args,
+            link: _,
         } = value;
         let factors = factors
             .into_iter()
@@ -226,6 +229,7 @@ impl From<Scenario> for event::ScenarioHead {
             builder,
             dockerfile,
             build_args,
+            link: String::new(),
         }
     }
 }

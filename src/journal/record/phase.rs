@@ -69,6 +69,7 @@ impl From<event::PhaseRecord> for PhaseFinished {
             push,
             image,
             manifest,
+            transfers: _,
         } = value;
         Self {
             trial: trial.into(),
@@ -107,6 +108,7 @@ impl From<PhaseFinished> for event::PhaseRecord {
             push: push.map(Into::into),
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
+            transfers: None,
         }
     }
 }
