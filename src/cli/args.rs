@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::images::Source;
+use crate::suite::NetworkMode;
+use crate::units::Link;
 
 /// Measures how long container images take to build and push, cold and hot, and says which Dockerfile wins.
 #[derive(Debug, Parser)]
@@ -62,6 +64,18 @@ pub(super) struct Selection {
     /// Seed of the order [default: a new one, which the journal records]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Where builds get what they download [default: the suite's, else auto]
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(super) network: Option<NetworkSource>,
+    /// Bandwidth and latency of all downloads, such as 100mbit,20ms, or unshaped [default: the suite's]
+    #[arg(long, value_name = "LINK")]
+    pub(super) link: Option<Link>,
+    /// The recording to replay or to add to [default: the suite's, else named after suite and variant]
+    #[arg(long, value_name = "NAME")]
+    pub(super) recording: Option<String>,
+    /// The package index to record from [default: the suite's, else the one that your pip or uv is configured for]
+    #[arg(long, value_name = "URL")]
+    pub(super) index: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -176,6 +190,30 @@ impl From<BaseSource> for Source {
             BaseSource::Auto => Self::Auto,
             BaseSource::Real => Self::Real,
             BaseSource::StandIn => Self::StandIn,
+        }
+    }
+}
+
+/// Where builds get what they download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum NetworkSource {
+    /// The recording if it has all that the run needs, else as record
+    Auto,
+    /// The recording, and upstream what it lacks, which is added to it
+    Record,
+    /// The recording only: what it lacks is an error
+    Replay,
+    /// Wherever they look by themselves: nothing is recorded, no link is shaped
+    Upstream,
+}
+
+impl From<NetworkSource> for NetworkMode {
+    fn from(source: NetworkSource) -> Self {
+        match source {
+            NetworkSource::Auto => Self::Auto,
+            NetworkSource::Record => Self::Record,
+            NetworkSource::Replay => Self::Replay,
+            NetworkSource::Upstream => Self::Upstream,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::journal::{self, Journal};
 use crate::plan::Plan;
 use crate::runner::event::{Round, RunEvent};
 use crate::runner::{self, RunError, Settings};
-use crate::suite::{self, Overrides, Suite};
+use crate::suite::{self, NetworkMode, Overrides, Suite};
 use crate::units::RunId;
 
 fn load(selection: &Selection) -> Result<(Suite, Plan), Failure> {
@@ -29,6 +29,10 @@ fn load(selection: &Selection) -> Result<(Suite, Plan), Failure> {
         rounds: selection.rounds,
         warmup: selection.warmup,
         scenario: selection.scenario.clone(),
+        network: selection.network.map(Into::into),
+        link: selection.link,
+        recording: selection.recording.clone(),
+        index: selection.index.clone(),
     };
     let suite = suite::load(&selection.suite, &overrides)?;
     let plan = Plan::new(&suite, selection.seed.unwrap_or_else(new_seed));
@@ -40,6 +44,23 @@ fn title(suite: &Suite) -> String {
     format!("{} {}", suite.name, suite.fixture.variant)
         .trim_end()
         .to_owned()
+}
+
+/// How builds reach what they download, unless that is as ever: `replay, link 100mbit,20ms`.
+fn network(suite: &Suite) -> Option<String> {
+    let mut links: Vec<String> = Vec::new();
+    for link in suite.scenarios.iter().map(|scenario| scenario.link.to_string()) {
+        if !links.contains(&link) {
+            links.push(link);
+        }
+    }
+    let shaped = suite.scenarios.iter().any(|scenario| scenario.link.is_shaped());
+    let mode = suite.network.mode;
+    if !shaped {
+        return (mode != NetworkMode::default()).then(|| mode.name().to_owned());
+    }
+    let word = if links.len() == 1 { "link" } else { "links" };
+    Some(format!("{}, {word} {}", mode.name(), links.join(" and ")))
 }
 
 /// A seed that differs from run to run; short enough to be typed again.
@@ -56,6 +77,9 @@ pub(super) fn plan(selection: &Selection) -> Result<(), Failure> {
     let journey: Vec<_> = suite.journey.iter().map(|phase| phase.name.as_str()).collect();
     text.push_str(&journey.join(", "));
     text.push('\n');
+    if let Some(network) = network(&suite) {
+        text.push_str(&format!("network: {network}\n"));
+    }
     for block in &plan.blocks {
         let role = match block.round {
             Round::Warmup(_) => " (discarded)",

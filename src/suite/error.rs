@@ -199,6 +199,26 @@ pub enum SuiteError {
     /// No rounds, on the command line.
     #[error("--rounds: can't be 0; expected at least 1 measured round")]
     OverriddenRounds,
+    /// A value on the command line that can't be used.
+    #[error("{flag}: can't be {found}; expected {expected}")]
+    OverriddenValue {
+        /// The flag.
+        flag: &'static str,
+        /// The value, or what is wrong with it where it may be secret.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// A network mode or a link on the command line that does not go with the rest.
+    #[error("{flag}: {message}{}", also(place.as_deref()))]
+    OverriddenNetwork {
+        /// The flag.
+        flag: &'static str,
+        /// What does not go together, and what to give instead.
+        message: &'static str,
+        /// Where the suite says the other half, if it is the suite that does.
+        place: Option<Box<Place>>,
+    },
     /// A pattern on the command line that matches no scenario.
     #[error("--scenario: {pattern:?} matches no scenario; {}{}", one_of(expected), meant(suggestion.as_ref()))]
     NoScenarioMatches {
@@ -255,6 +275,8 @@ impl SuiteError {
             | Self::EditChangesNothing { .. }
             | Self::OverriddenVariant { .. }
             | Self::OverriddenRounds
+            | Self::OverriddenValue { .. }
+            | Self::OverriddenNetwork { .. }
             | Self::NoScenarioMatches { .. } => None,
         }
     }
@@ -275,6 +297,11 @@ fn meant(suggestion: Option<&String>) -> impl fmt::Display + '_ {
         Some(name) => write!(f, "; did you mean {name:?}?"),
         None => Ok(()),
     })
+}
+
+/// A second place, on lines of its own.
+fn also(place: Option<&Place>) -> String {
+    place.map_or_else(String::new, |place| format!("\n{place}:{}", place.excerpt()))
 }
 
 /// `a or b`.

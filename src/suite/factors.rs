@@ -6,90 +6,163 @@ use std::fmt::Write as _;
 use super::error::SuiteError;
 use super::file::{FactorTable, Table};
 use super::locate::{Located, Source};
-use super::parse::{distinct, known};
+use super::parse::{known, quantity};
+use crate::units::{self, Link};
+
+#[cfg(test)]
+mod tests;
 
 /// A factor that this program knows.
 pub(super) struct Factor {
     pub name: &'static str,
-    /// Its values; the first is what holds where a suite says nothing.
-    pub values: &'static [&'static str],
+    pub values: Values,
+}
+
+/// The values that a factor may have.
+pub(super) enum Values {
+    /// These; the first is what holds where a suite says nothing.
+    These(&'static [&'static str]),
+    /// Any link; where a suite says nothing, that of its network holds.
+    Links,
 }
 
 pub(super) const CACHE_MOUNTS: &str = "cache_mounts";
 pub(super) const BUILDER: &str = "builder";
+pub(super) const LINK: &str = "link";
 
 /// Every factor there is.
 pub(super) const FACTORS: &[Factor] = &[
     Factor {
         name: CACHE_MOUNTS,
-        values: &["on", "off"],
+        values: Values::These(&["on", "off"]),
     },
     Factor {
         name: BUILDER,
-        values: &["buildkit", "classic"],
+        values: Values::These(&["buildkit", "classic"]),
+    },
+    Factor {
+        name: LINK,
+        values: Values::Links,
     },
 ];
 
-/// A factor of a suite with the values that it takes, as the file has them.
-pub(super) type Axis<'a> = (&'a Located<String>, &'a [Located<String>]);
+/// A value of a factor.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Value<'a> {
+    /// The one way to write it, by which values are compared.
+    pub text: String,
+    /// The link that it is, if it is a link.
+    pub link: Option<Link>,
+    /// Its place in the file, or that of what the command line replaces.
+    pub written: &'a Located<String>,
+}
 
-/// A value for every factor of a scenario, in the suite's order, each with its place in the file.
-pub(super) type Combination<'a> = Vec<(&'a str, &'a Located<String>)>;
+impl<'a> Value<'a> {
+    /// Checks a value.
+    fn new(source: &Source, factor: &str, written: &'a Located<String>) -> Result<Self, SuiteError> {
+        let names = match FACTORS.iter().find(|known| known.name == factor) {
+            Some(Factor {
+                values: Values::Links, ..
+            }) => {
+                let link = quantity(source, "a link", written, |text| text.parse().ok(), units::LINK)?;
+                return Ok(Self::of_link(link, written));
+            }
+            Some(Factor {
+                values: Values::These(names),
+                ..
+            }) => *names,
+            None => &[],
+        };
+        known(source, "value", written, names.iter().copied())?;
+        Ok(Self {
+            text: written.get().clone(),
+            link: None,
+            written,
+        })
+    }
 
-/// A table of factors in the order in which the file has them, with every name checked.
-pub(super) fn axes<'a>(source: &Source, table: &'a FactorTable) -> Result<Vec<Axis<'a>>, SuiteError> {
+    fn of_link(link: Link, written: &'a Located<String>) -> Self {
+        Self {
+            text: link.to_string(),
+            link: Some(link),
+            written,
+        }
+    }
+}
+
+/// A factor of a suite with the values that it takes.
+#[derive(Debug, Clone)]
+pub(super) struct Axis<'a> {
+    name: &'a Located<String>,
+    values: Vec<Value<'a>>,
+}
+
+/// A value for every factor of a scenario, in the suite's order.
+pub(super) type Combination<'a> = Vec<(&'a str, Value<'a>)>;
+
+/// A table of factors in the order in which the file has them, with every name and value checked. A `link` from the
+/// command line takes the place of all the links in the table, so that what is the same then is measured once.
+pub(super) fn axes<'a>(
+    source: &Source,
+    table: &'a FactorTable,
+    link: Option<Link>,
+) -> Result<Vec<Axis<'a>>, SuiteError> {
     let mut axes: Vec<Axis<'a>> = Vec::new();
-    for (name, values) in table {
+    for (name, written) in table {
         known(source, "factor", name, FACTORS.iter().map(|factor| factor.name))?;
-        if values.is_empty() {
+        let mut values: Vec<Value<'a>> = Vec::new();
+        for value in written.get() {
+            let value = Value::new(source, name, value)?;
+            if let Some(first) = values.iter().find(|first| first.text == value.text) {
+                return Err(SuiteError::Duplicate {
+                    place: source.at(value.written),
+                    kind: "value",
+                    first: source.at(first.written).line,
+                    name: value.text,
+                });
+            }
+            values.push(value);
+        }
+        let Some(first) = values.first() else {
             return Err(SuiteError::Empty {
-                place: source.at(values),
+                place: source.at(written),
                 subject: "the list of a factor's values",
                 expected: "at least one value",
                 excluded: false,
             });
+        };
+        if let Some(link) = link.filter(|_| name.as_str() == LINK) {
+            values = vec![Value::of_link(link, first.written)];
         }
-        for value in values.get() {
-            known_value(source, name, value)?;
-        }
-        distinct(source, "value", values.get())?;
-        axes.push((name, values.get()));
+        axes.push(Axis { name, values });
     }
-    axes.sort_by_key(|(name, _)| name.span().start);
+    axes.sort_by_key(|axis| axis.name.span().start);
     Ok(axes)
-}
-
-fn known_value(source: &Source, factor: &str, value: &Located<String>) -> Result<(), SuiteError> {
-    let values = FACTORS
-        .iter()
-        .filter(|known| known.name == factor)
-        .flat_map(|known| known.values.iter().copied());
-    known(source, "value", value, values)
 }
 
 /// The suite's factors with those of one scenario in their place, and its further ones after them.
 pub(super) fn overridden<'a>(suite: &[Axis<'a>], scenario: &[Axis<'a>]) -> Vec<Axis<'a>> {
-    let of_scenario = |name: &str| scenario.iter().find(|(own, _)| own.get() == name).copied();
+    let of_scenario = |axis: &Axis<'a>| scenario.iter().find(|own| own.name == axis.name).cloned();
     let further = scenario
         .iter()
-        .filter(|(name, _)| suite.iter().all(|(other, _)| other != name));
+        .filter(|own| suite.iter().all(|axis| axis.name != own.name));
     suite
         .iter()
-        .map(|axis| of_scenario(axis.0).unwrap_or(*axis))
-        .chain(further.copied())
+        .map(|axis| of_scenario(axis).unwrap_or_else(|| axis.clone()))
+        .chain(further.cloned())
         .collect()
 }
 
 /// The product of the factors: the first one varies slowest. Of no factors it is one empty combination.
 pub(super) fn product<'a>(axes: &[Axis<'a>]) -> Vec<Combination<'a>> {
     let mut combinations = vec![Combination::new()];
-    for (name, values) in axes {
+    for axis in axes {
         combinations = combinations
             .iter()
             .flat_map(|before| {
-                values.iter().map(move |value| {
+                axis.values.iter().map(move |value| {
                     let mut longer = before.clone();
-                    longer.push((name.get().as_str(), value));
+                    longer.push((axis.name.get().as_str(), value.clone()));
                     longer
                 })
             })
@@ -102,19 +175,24 @@ pub(super) fn product<'a>(axes: &[Axis<'a>]) -> Vec<Combination<'a>> {
 #[derive(Debug)]
 pub(super) struct Exclude<'a> {
     scenario: Option<&'a Located<String>>,
-    factors: Vec<(&'a str, &'a str)>,
+    factors: Vec<(&'a str, Value<'a>)>,
+    /// The link of a scenario without one of its own.
+    link: String,
 }
 
 impl<'a> Exclude<'a> {
-    /// Checks an `[[exclude]]`: its factors, their values, and that its pattern is not a typing error.
+    /// Checks an `[[exclude]]`: its factors, their values, and that its pattern is not a typing error. `link` is that
+    /// of the scenarios without one of their own.
     pub fn new(
         source: &Source,
         table: &'a Located<Table<Located<String>>>,
         scenarios: &[&str],
+        link: Link,
     ) -> Result<Self, SuiteError> {
         let mut exclude = Self {
             scenario: None,
             factors: Vec::new(),
+            link: link.to_string(),
         };
         for (key, value) in table.get() {
             if key.as_str() == "scenario" {
@@ -129,8 +207,7 @@ impl<'a> Exclude<'a> {
                     key,
                     FACTORS.iter().map(|factor| factor.name).chain(["scenario"]),
                 )?;
-                known_value(source, key, value)?;
-                exclude.factors.push((key.get(), value.get()));
+                exclude.factors.push((key.get(), Value::new(source, key, value)?));
             }
         }
         if table.is_empty() {
@@ -147,27 +224,28 @@ impl<'a> Exclude<'a> {
     /// Whether it drops a scenario's combination. A factor that the scenario does not have counts with the value that
     /// holds without it.
     pub fn drops(&self, scenario: &str, combination: &Combination<'_>) -> bool {
+        let holds = |factor: &str| match value_of(combination, factor) {
+            None if factor == LINK => Some(self.link.as_str()),
+            given => given,
+        };
         self.scenario.is_none_or(|pattern| wildcard(pattern, scenario))
             && self
                 .factors
                 .iter()
-                .all(|(factor, value)| value_of(combination, factor) == Some(*value))
+                .all(|(factor, value)| holds(factor) == Some(value.text.as_str()))
     }
 }
 
-/// The value of a factor in a combination, or else the one that holds without the factor.
-pub(super) fn value_of<'a>(combination: &Combination<'a>, factor: &str) -> Option<&'a str> {
+/// The value of a factor in a combination, or else the one that holds without the factor. No link holds without its
+/// factor here, because that is the network's to say.
+pub(super) fn value_of<'a>(combination: &'a Combination<'_>, factor: &str) -> Option<&'a str> {
     let given = combination
         .iter()
         .find(|(name, _)| *name == factor)
-        .map(|(_, value)| value.as_str());
-    given.or_else(|| {
-        FACTORS
-            .iter()
-            .find(|known| known.name == factor)?
-            .values
-            .first()
-            .copied()
+        .map(|(_, value)| value.text.as_str());
+    given.or_else(|| match FACTORS.iter().find(|known| known.name == factor)?.values {
+        Values::These(values) => values.first().copied(),
+        Values::Links => None,
     })
 }
 
@@ -188,7 +266,7 @@ pub(super) fn collapse<'a>(combinations: &[Combination<'a>], idle: &[&str]) -> V
         let projected: Combination<'a> = combination
             .iter()
             .filter(|(factor, _)| !idle.contains(factor))
-            .copied()
+            .cloned()
             .collect();
         if !kept.contains(&projected) {
             kept.push(projected);
@@ -203,8 +281,10 @@ pub(super) fn collapse<'a>(combinations: &[Combination<'a>], idle: &[&str]) -> V
         let mut suffix = String::new();
         for (factor, value) in combination.iter().filter(|(factor, _)| varies(factor)) {
             let separator = if suffix.is_empty() { '[' } else { ',' };
+            // The comma of a link would read as the one between factors.
+            let value = value.text.replace(',', "+");
             // Writing to a string can't fail.
-            let _ = write!(suffix, "{separator}{factor}={}", value.get());
+            let _ = write!(suffix, "{separator}{factor}={value}");
         }
         if !suffix.is_empty() {
             suffix.push(']');
@@ -235,104 +315,5 @@ pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
                 (wanted == '?' || wanted == found) && wildcard(pattern_chars.as_str(), text_chars.as_str())
             })
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_match_whole_names_and_brackets_mean_themselves() {
-        for (pattern, text) in [
-            ("uv-*", "uv-single"),
-            ("*", ""),
-            ("***", "anything"),
-            ("?v-*-x", "uv-a-b-x"),
-            ("uv-single[cache_mounts=off]", "uv-single[cache_mounts=off]"),
-            ("*[cache_mounts=o*]", "uv-single[cache_mounts=on]"),
-            ("", ""),
-        ] {
-            assert!(wildcard(pattern, text), "{pattern:?} {text:?}");
-        }
-        for (pattern, text) in [
-            ("uv", "uv-single"),
-            ("*-multi", "uv-single"),
-            ("?", ""),
-            ("", "x"),
-            ("[u]v", "uv"),
-        ] {
-            assert!(!wildcard(pattern, text), "{pattern:?} {text:?}");
-        }
-    }
-
-    /// Names of the combinations of factors, written as TOML; `idle` ones change nothing, and `drop` excludes.
-    fn names(factors: &str, idle: &[&str], drop: &[(&str, &str)]) -> Vec<String> {
-        let source = Source {
-            path: "x.toml".into(),
-            text: factors.to_owned(),
-        };
-        let table: FactorTable = toml::from_str(factors).unwrap();
-        let axes = axes(&source, &table).unwrap();
-        let mut combinations = product(&axes);
-        let exclude = Exclude {
-            scenario: None,
-            factors: drop.to_vec(),
-        };
-        combinations.retain(|combination| drop.is_empty() || !exclude.drops("s", combination));
-        collapse(&combinations, idle)
-            .into_iter()
-            .map(|combined| combined.suffix)
-            .collect()
-    }
-
-    const BOTH: &str = "builder = [\"buildkit\", \"classic\"]\ncache_mounts = [\"on\", \"off\"]\n";
-
-    #[test]
-    fn the_product_follows_the_order_of_the_file() {
-        assert_eq!(
-            names(BOTH, &[], &[]),
-            [
-                "[builder=buildkit,cache_mounts=on]",
-                "[builder=buildkit,cache_mounts=off]",
-                "[builder=classic,cache_mounts=on]",
-                "[builder=classic,cache_mounts=off]",
-            ]
-        );
-        let turned = "cache_mounts = [\"off\", \"on\"]\nbuilder = [\"classic\"]\n";
-        assert_eq!(names(turned, &[], &[]), ["[cache_mounts=off]", "[cache_mounts=on]"]);
-    }
-
-    #[test]
-    fn factors_without_effect_or_choice_name_nothing() {
-        assert_eq!(
-            names(BOTH, &[CACHE_MOUNTS], &[]),
-            ["[builder=buildkit]", "[builder=classic]"]
-        );
-        assert_eq!(names("cache_mounts = [\"on\", \"off\"]\n", &[CACHE_MOUNTS], &[]), [""]);
-        assert_eq!(names("cache_mounts = [\"off\"]\n", &[], &[]), [""]);
-        assert_eq!(names("", &[], &[]), [""]);
-    }
-
-    #[test]
-    fn a_factor_left_with_one_value_by_excludes_names_nothing() {
-        assert_eq!(
-            names(BOTH, &[], &[(BUILDER, "classic")]),
-            ["[cache_mounts=on]", "[cache_mounts=off]"]
-        );
-        assert_eq!(
-            names(BOTH, &[], &[(BUILDER, "classic"), (CACHE_MOUNTS, "on")]),
-            [
-                "[builder=buildkit,cache_mounts=on]",
-                "[builder=buildkit,cache_mounts=off]",
-                "[builder=classic,cache_mounts=off]"
-            ]
-        );
-    }
-
-    #[test]
-    fn an_exclude_counts_absent_factors_with_their_first_value() {
-        assert!(names("cache_mounts = [\"on\"]\n", &[], &[(BUILDER, "buildkit")]).is_empty());
-        assert_eq!(names("cache_mounts = [\"on\"]\n", &[], &[(BUILDER, "classic")]), [""]);
     }
 }

@@ -8,7 +8,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{SeqAccess, Visitor};
 
-use super::factors::FACTORS;
 use super::locate::Located;
 
 /// The schema number that this version reads and writes.
@@ -47,14 +46,14 @@ pub struct SuiteFile {
     pub image_args: Table<Located<String>>,
     /// The factors and their values; scenarios are the product.
     #[serde(default)]
-    #[schemars(schema_with = "factors_schema")]
+    #[schemars(schema_with = "super::schema::factors")]
     pub factors: FactorTable,
     /// Ways to build the fixture.
     #[serde(default)]
     pub scenario: Vec<ScenarioTable>,
     /// Combinations to leave out: a combination is dropped if every key matches.
     #[serde(default)]
-    #[schemars(schema_with = "excludes_schema")]
+    #[schemars(schema_with = "super::schema::excludes")]
     pub exclude: Vec<Located<Table<Located<String>>>>,
     /// The measured phases, in order.
     #[serde(default)]
@@ -63,6 +62,8 @@ pub struct SuiteFile {
     pub probe: Option<Located<ProbeTable>>,
     /// Published figures to show beside the measured ones.
     pub published: Option<PublishedTable>,
+    /// How builds reach what they download.
+    pub network: Option<NetworkTable>,
 }
 
 /// Factor to its values.
@@ -110,7 +111,7 @@ pub struct ScenarioTable {
     pub platform: Option<String>,
     /// Factor values of this scenario, in place of the suite's.
     #[serde(default)]
-    #[schemars(schema_with = "factors_schema")]
+    #[schemars(schema_with = "super::schema::factors")]
     pub factors: FactorTable,
 }
 
@@ -188,6 +189,59 @@ pub struct PublishedTable {
     /// Phase or `image size`, then scenario, to a figure with its unit: "4.75 s", "9.05 GB".
     #[serde(default)]
     pub figures: Table<Table<Located<String>>>,
+}
+
+/// How builds reach what they download.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkTable {
+    /// Where downloads come from: `auto` by default.
+    pub mode: Option<ModeName>,
+    /// The bandwidth and the latency of downloads: "100mbit,20ms". Unshaped by default.
+    #[serde(default)]
+    #[schemars(schema_with = "super::schema::link")]
+    pub link: Option<Located<String>>,
+    /// The recording's name; by default it is named after the suite and the fixture's variant.
+    pub recording: Option<Located<String>>,
+    /// The simple package index to record from, without a user name or a password; by default the one that the user's
+    /// package clients are configured for.
+    #[schemars(regex(pattern = "^https?://[^/?#@]+(/[^?#]*)?$"))]
+    pub index: Option<Located<String>>,
+    /// Generated packages to serve beside the recorded ones.
+    pub synthetic: Option<Located<SyntheticTable>>,
+}
+
+/// Where downloads come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ModeName {
+    /// Replayed if all that the run needs was recorded, else recorded.
+    Auto,
+    /// From upstream what the recording lacks, which is added to it.
+    Record,
+    /// From the recording alone.
+    Replay,
+    /// The builds download by themselves.
+    Upstream,
+}
+
+/// Generated packages, the same for the same numbers.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyntheticTable {
+    /// How many packages.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub packages: Located<u32>,
+    /// Files in each package.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub files: Located<u32>,
+    /// The size of each package's files together, unpacked: "2MB"; from 1 kB to 1 GB.
+    pub bytes: Located<String>,
+    /// The longest chain of dependencies, in packages: at most as many as there are.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub depth: Located<u32>,
+    /// What their content is made from; 1 by default.
+    pub seed: Option<u64>,
 }
 
 /// A bakeoff fixture: the project that is built, with its sizes and its edits.
@@ -331,98 +385,9 @@ impl JsonSchema for OneOrMany {
     }
 }
 
-/// An object with one property per known factor, made from what `of_values` makes of the factor's values.
-fn per_factor(of_values: impl Fn(&[&str]) -> serde_json::Value) -> serde_json::Map<String, serde_json::Value> {
-    FACTORS
-        .iter()
-        .map(|factor| (factor.name.to_owned(), of_values(factor.values)))
-        .collect()
-}
-
-fn factors_schema(_: &mut SchemaGenerator) -> Schema {
-    let properties = per_factor(|values| {
-        serde_json::json!({
-            "type": "array", "items": { "enum": values }, "minItems": 1, "uniqueItems": true,
-        })
-    });
-    json_schema!({ "type": "object", "properties": properties, "additionalProperties": false })
-}
-
-fn excludes_schema(_: &mut SchemaGenerator) -> Schema {
-    let mut properties = per_factor(|values| serde_json::json!({ "enum": values }));
-    let scenario = serde_json::json!({
-        "type": "string", "description": "A scenario's name; `*` and `?` stand for any text and any character.",
-    });
-    properties.insert("scenario".to_owned(), scenario);
-    json_schema!({
-        "type": "array",
-        "items": {
-            "type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1,
-        },
-    })
-}
-
-/// The JSON Schema of suite files, pretty, with a line break at its end.
-#[must_use]
-pub fn json_schema() -> String {
-    pretty(&schemars::schema_for!(SuiteFile))
-}
-
-/// The JSON Schema of `fixture.toml` files, pretty, with a line break at its end.
-#[must_use]
-pub fn fixture_json_schema() -> String {
-    pretty(&schemars::schema_for!(FixtureFile))
-}
-
-fn pretty(schema: &Schema) -> String {
-    // The alternate form of a JSON value is the pretty one, and unlike `to_string_pretty` it can't fail.
-    format!("{:#}\n", schema.as_value())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Compares a committed file with what the program generates; `BAKEOFF_UPDATE=1` writes it instead.
-    fn committed(path: &str, generated: &str) {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        if std::env::var_os("BAKEOFF_UPDATE").is_some() {
-            std::fs::write(&path, generated).unwrap();
-        }
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            found == generated,
-            "{} is stale: run the tests with BAKEOFF_UPDATE=1 set",
-            path.display()
-        );
-    }
-
-    #[test]
-    fn the_committed_schemas_are_those_of_the_code() {
-        committed("scenarios/suite.schema.json", &json_schema());
-        committed("scenarios/fixture.schema.json", &fixture_json_schema());
-    }
-
-    #[test]
-    fn the_schema_knows_required_keys_values_and_factors() {
-        let schema: serde_json::Value = serde_json::from_str(&json_schema()).unwrap();
-        assert_eq!(schema["required"], serde_json::json!(["schema", "suite"]));
-        assert_eq!(schema["additionalProperties"], false);
-        assert_eq!(schema["properties"]["schema"]["const"], 1);
-        let factors = &schema["properties"]["factors"]["properties"];
-        assert_eq!(
-            factors["cache_mounts"]["items"]["enum"],
-            serde_json::json!(["on", "off"])
-        );
-        assert_eq!(
-            factors["builder"]["items"]["enum"],
-            serde_json::json!(["buildkit", "classic"])
-        );
-        assert_eq!(
-            schema["properties"]["exclude"]["items"]["properties"]["scenario"]["type"],
-            "string"
-        );
-    }
 
     #[test]
     fn keys_values_and_lists_know_where_they_stand() {

@@ -166,6 +166,12 @@ struct Excerpt {
 }
 
 impl Place {
+    /// The place without its line, for one that holds a secret.
+    pub(super) fn unquoted(mut self) -> Self {
+        self.excerpt = None;
+        self
+    }
+
     /// The line with carets under the place, for the end of a message: begins with a line break and has none at its
     /// end.
     #[must_use]

@@ -11,11 +11,13 @@ mod fixture;
 mod journey;
 mod locate;
 mod model;
+mod network;
 mod overlay;
 mod parse;
 mod published;
 mod quantity;
 mod scenarios;
+mod schema;
 mod validate;
 
 #[cfg(test)]
@@ -26,8 +28,8 @@ mod testing;
 mod tests;
 
 pub use error::SuiteError;
-pub use file::{fixture_json_schema, json_schema};
 pub use locate::{Located, Place};
 pub use model::*;
 pub use overlay::fill_placeholders;
+pub use schema::{fixture_json_schema, json_schema};
 pub use validate::{Overrides, load};

@@ -53,7 +53,8 @@ pub struct Network {
     pub link: Link,
     /// The recording's name; `None` for one named after the suite and the fixture's variant.
     pub recording: Option<String>,
-    /// The package index to record from; `None` for the one that the user's package clients are configured for.
+    /// The package index to record from; `None` for the one that the user's package clients are configured for. If the
+    /// command line gave it, it may hold a password: never to be shown or written.
     pub index: Option<String>,
     /// Generated packages to serve.
     pub synthetic: Option<Synthetic>,
@@ -71,6 +72,19 @@ pub enum NetworkMode {
     Replay,
     /// The builds download by themselves: no mirror.
     Upstream,
+}
+
+impl NetworkMode {
+    /// As suites and the command line have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Record => "record",
+            Self::Replay => "replay",
+            Self::Upstream => "upstream",
+        }
+    }
 }
 
 /// Generated packages, the same for the same numbers.

@@ -82,6 +82,7 @@ fn in_our_words(source: &Source, error: &toml::de::Error) -> SuiteError {
     for (theirs, ours) in [
         ("expected u16", "expected a whole number from 0 to 65535"),
         ("expected u32", "expected a whole number from 0"),
+        ("expected u64", "expected a whole number from 0"),
         ("expected i64", "expected a whole number"),
         ("expected a sequence", "expected a list"),
         ("expected a map", "expected a table"),
@@ -140,18 +141,19 @@ pub(super) fn distinct<'a>(
     Ok(())
 }
 
-/// Refuses names that can't be part of image tags, file names and the names of scenarios.
-pub(super) fn plain(source: &Source, subject: &'static str, name: &Located<String>) -> Result<(), SuiteError> {
+/// What a plain name must look like, for messages.
+pub(super) const PLAIN: &str = "at most 64 letters, digits, \".\", \"_\" and \"-\", a letter or digit first";
+
+/// Whether a name can be part of image tags, file names and the names of scenarios.
+pub(super) fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed) && name.len() <= 64 {
-        return Ok(());
-    }
-    Err(SuiteError::Value {
-        place: source.at(name),
-        subject,
-        found: format!("{:?}", name.get()),
-        expected: "at most 64 letters, digits, \".\", \"_\" and \"-\", a letter or digit first".to_owned(),
-    })
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed) && name.len() <= 64
+}
+
+/// Refuses names that are not plain.
+pub(super) fn plain(source: &Source, subject: &'static str, name: &Located<String>) -> Result<(), SuiteError> {
+    let read = |name: &str| is_plain(name).then_some(());
+    quantity(source, subject, name, read, PLAIN)
 }
 
 /// Reads a quantity, or says what one looks like.

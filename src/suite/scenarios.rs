@@ -7,13 +7,14 @@ use std::path::Path;
 use super::dockerfiles::Found;
 use super::error::SuiteError;
 use super::factors::{
-    Axis, BUILDER, CACHE_MOUNTS, Combination, Exclude, axes, collapse, overridden, product, value_of, wildcard,
+    Axis, BUILDER, CACHE_MOUNTS, Combination, Exclude, LINK, axes, collapse, overridden, product, value_of, wildcard,
 };
 use super::file::{ScenarioTable, SuiteFile};
 use super::locate::{Located, Source, nearest};
 use super::model::Scenario;
 use super::parse::{distinct, known, plain};
 use crate::engine::Builder;
+use crate::units::Link;
 
 /// What the scenarios of a suite have in common.
 pub(super) struct Scenarios<'a> {
@@ -25,6 +26,10 @@ pub(super) struct Scenarios<'a> {
     pub image_args: &'a BTreeMap<String, String>,
     /// Where Dockerfiles are looked for, in order.
     pub folders: [&'a Path; 2],
+    /// The link of scenarios without one of their own.
+    pub link: Link,
+    /// The link that the command line puts in place of every other.
+    pub overridden_link: Option<Link>,
 }
 
 impl Scenarios<'_> {
@@ -48,11 +53,11 @@ impl Scenarios<'_> {
         }
         distinct(source, "scenario", file.scenario.iter().map(|scenario| &scenario.name))?;
         let names: Vec<&str> = file.scenario.iter().map(|scenario| scenario.name.as_str()).collect();
-        let suite_axes = axes(source, &file.factors)?;
+        let suite_axes = axes(source, &file.factors, self.overridden_link)?;
         let excludes: Vec<Exclude<'_>> = file
             .exclude
             .iter()
-            .map(|table| Exclude::new(source, table, &names))
+            .map(|table| Exclude::new(source, table, &names, self.link))
             .collect::<Result<_, _>>()?;
         let mut scenarios = Vec::new();
         for table in &file.scenario {
@@ -77,7 +82,7 @@ impl Scenarios<'_> {
     ) -> Result<Vec<Scenario>, SuiteError> {
         plain(self.source, "the name of a scenario", &table.name)?;
         let found = Found::read(self.source, &table.dockerfile, self.folders)?;
-        let own_axes = axes(self.source, &table.factors)?;
+        let own_axes = axes(self.source, &table.factors, self.overridden_link)?;
         let mut combinations = product(&overridden(suite_axes, &own_axes));
         combinations.retain(|combination| !excludes.iter().any(|exclude| exclude.drops(&table.name, combination)));
         let idle: &[&str] = if found.dockerfile.cache_mounts().is_empty() {
@@ -129,7 +134,7 @@ impl Scenarios<'_> {
             image_args,
             target: table.target.as_ref().map(|target| target.get().clone()),
             platform: table.platform.clone(),
-            link: crate::units::Link::default(),
+            link: self.link,
         })
     }
 
@@ -156,19 +161,22 @@ impl Scenarios<'_> {
         scenario.name.push_str(suffix);
         scenario.factors = combination
             .iter()
-            .map(|(factor, value)| ((*factor).to_owned(), value.get().clone()))
+            .map(|(factor, value)| ((*factor).to_owned(), value.text.clone()))
             .collect();
         if value_of(combination, CACHE_MOUNTS) == Some("off") {
             scenario.dockerfile = scenario.dockerfile.without_cache_mounts();
         }
+        if let Some((_, value)) = combination.iter().find(|(factor, _)| *factor == LINK) {
+            scenario.link = value.link.unwrap_or(self.link);
+        }
         if let Some((_, value)) = combination
             .iter()
-            .find(|(factor, value)| *factor == BUILDER && value.as_str() == "classic")
+            .find(|(factor, value)| *factor == BUILDER && value.text == "classic")
         {
             scenario.builder = Builder::Classic;
             if let Some((line, reason)) = scenario.dockerfile.needs_buildkit() {
                 return Err(SuiteError::Classic {
-                    place: self.source.at(value),
+                    place: self.source.at(value.written),
                     scenario: base.base_name.clone(),
                     dockerfile: found.source.line(line),
                     reason,

@@ -524,7 +524,7 @@ fn the_examples_of_the_reference_load() {
         .collect();
     let project = Project::new();
     project.write(SUITE_FILE, examples[0]);
-    project.write("fixtures/fastapi/fixture.toml", examples[1]);
+    project.write("fixtures/fastapi/fixture.toml", examples[2]);
     project.write(
         "fixtures/fastapi/common/pyproject.toml",
         "deps = [\"@LIGHT@\", \"@HEAVY@\"]\n",
@@ -544,4 +544,9 @@ fn the_examples_of_the_reference_load() {
         prose.contains(&format!("{} and {}.", named[..3].join(", "), named[3])),
         "{named:?}"
     );
+
+    project.change(SUITE_FILE, "[network]\nlink = \"100mbit,20ms\"\n", examples[1]);
+    let network = project.load(&Overrides::default()).unwrap().network;
+    assert_eq!(network.link.to_string(), "10mbit,80ms");
+    assert!(network.synthetic.is_some());
 }

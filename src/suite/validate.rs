@@ -10,11 +10,13 @@ use super::file::{DEFAULT_IMAGE_ARGS, DEFAULT_IMAGES, ProbeTable, SuiteFile};
 use super::fixture::{self, Asked};
 use super::journey::phases;
 use super::locate::{Located, Source, folder_of};
-use super::model::{Probe, Suite};
+use super::model::{NetworkMode, Probe, Suite};
+use super::network::network;
 use super::parse::{known, parse, plain, quantity, read};
 use super::published::published;
 use super::quantity as units;
 use super::scenarios::{Scenarios, selected};
+use crate::units::Link;
 
 /// Measured rounds of a suite that says nothing.
 const DEFAULT_ROUNDS: u32 = 5;
@@ -35,6 +37,14 @@ pub struct Overrides {
     /// Only scenarios whose full name or name in the suite matches one of these patterns (`*` stands for any text,
     /// `?` for any character); all of them if empty.
     pub scenario: Vec<String>,
+    /// Where downloads come from.
+    pub network: Option<NetworkMode>,
+    /// The link of all scenarios, in place of the network's and of those in factors.
+    pub link: Option<Link>,
+    /// The recording's name.
+    pub recording: Option<String>,
+    /// The package index to record from. Unlike the suite's it may hold a user name and a password.
+    pub index: Option<String>,
 }
 
 /// Loads and checks a suite, its fixture and its Dockerfiles.
@@ -63,6 +73,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
 
     let images = images(&file);
     let image_args = image_args(&source, &file, &images)?;
+    let network = network(&source, &file, overrides)?;
     let folders = [loaded.fixture.root.as_path(), folder];
     let scenarios = Scenarios {
         source: &source,
@@ -70,6 +81,8 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         images: &images,
         image_args: &image_args,
         folders,
+        link: network.link,
+        overridden_link: overrides.link,
     };
     let scenarios = scenarios.all()?;
     let base_names: Vec<&str> = file.scenario.iter().map(|scenario| scenario.name.as_str()).collect();
@@ -94,7 +107,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         probe,
         public_args: head.public_args.clone(),
         published,
-        network: super::model::Network::default(),
+        network,
         text: source.text,
     })
 }

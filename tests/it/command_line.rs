@@ -29,6 +29,8 @@ fn usage_errors_end_with_2() {
     for arguments in [
         &["run"][..],
         &["run", "x.toml", "--rounds", "0"],
+        &["plan", "x.toml", "--link", "fast"],
+        &["plan", "x.toml", "--network", "offline"],
         &["report"],
         &["nonsense"],
     ] {
@@ -79,6 +81,39 @@ fn a_plan_is_the_same_for_the_same_seed_and_touches_no_engine() {
         text,
         String::from_utf8_lossy(&plan("8").stdout).replace("seed 8", "seed 7")
     );
+}
+
+#[test]
+fn a_plan_says_how_builds_reach_what_they_download() {
+    let scenario = "[factors]\nlink = [\"1gbit,1ms\", \"80ms\"]\n[[scenario]]\nname = \"a\"\ndockerfile = \"D\"\n";
+    let place = small(scenario, &[("D", "FROM scratch\nCOPY state /\n")]);
+    let plan = |flags: &[&str]| place.bakeoff(&[&["plan", "suite.toml"], flags].concat());
+    let said = |flags: &[&str]| {
+        let ended = plan(flags);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        ended.out
+    };
+    let by_factor = said(&[]);
+    assert!(
+        by_factor.contains("\nnetwork: auto, links 1gbit,1ms and 80ms\n"),
+        "{by_factor}"
+    );
+    assert!(by_factor.contains("  a[link=1gbit+1ms]\n"), "{by_factor}");
+    let one = said(&["--network", "replay", "--link", "0.1gbit,20ms"]);
+    assert!(one.contains("\nnetwork: replay, link 100mbit,20ms\n"), "{one}");
+    assert!(one.contains("\n  a\n") && !one.contains("a["), "{one}");
+    let upstream = said(&["--network", "upstream", "--link", "unshaped"]);
+    assert!(upstream.contains("\nnetwork: upstream\n"), "{upstream}");
+    assert!(!said(&["--link", "unshaped"]).contains("network:"));
+
+    let refused = plan(&["--network", "upstream"]);
+    assert_eq!(refused.code, 3);
+    assert!(refused.err.contains("add --link unshaped"), "{}", refused.err);
+    let refused = plan(&["--recording", "a/b"]);
+    assert_eq!(refused.code, 3);
+    assert!(refused.err.contains("--recording: can't be"), "{}", refused.err);
+    let refused = plan(&["--link", "100mb"]);
+    assert!(refused.err.contains("such as \"100mbit,20ms\""), "{}", refused.err);
 }
 
 #[test]
