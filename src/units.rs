@@ -1,6 +1,8 @@
-//! Durations, sizes and ids, and how people read them. Not for: statistics or anything that knows a phase.
+//! Durations, sizes and ids, and how people read them; numbers drawn from a seed. Not for: statistics or anything that
+//! knows a phase.
 
 mod link;
+mod random;
 
 use std::fmt;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use link::{LINK, Link, LinkError};
+pub(crate) use random::SplitMix64;
 
 /// A duration in nanoseconds of a monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 //! build uses it (that is the runner's), or knowing a suite or an engine.
 
 pub mod index;
+pub mod synthetic;
 mod transfer;
 
 pub use transfer::{Kind, Origin, Transfer};
