@@ -9,8 +9,8 @@ use crate::engine::{BuildTrace, ImageDetails, StepTrace};
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::journal::RunLog;
 use crate::runner::event::{
-    BaseImage, Cleanup, Failure, Manifest, Outcome, PhaseHead, PhaseRecord, PublishedHead, Round, RunEnd, RunHeader,
-    ScenarioHead, TrialKey, TrialRecord,
+    BaseImage, Cleanup, Failure, Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead, Round, RunEnd,
+    RunHeader, ScenarioHead, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -186,10 +186,14 @@ pub(crate) fn run(table: &str) -> RunLog {
             journey,
             order,
             images: vec![],
-            network: crate::runner::event::NetworkHead::default(),
+            network: NetworkHead {
+                mode: "upstream".into(),
+                ..NetworkHead::default()
+            },
             fingerprint: fingerprint(),
             published: None,
         },
+        tells_network: false,
         phases,
         trials,
         end: Some(RunEnd {
@@ -367,6 +371,7 @@ fn fingerprint() -> Fingerprint {
             operating_system: "Debian GNU/Linux 12 (bookworm)".into(),
             engine_version: "20.10.24+dfsg1".into(),
             api_version: "1.41".into(),
+            recording: String::new(),
         },
     }
 }

@@ -31,7 +31,7 @@ pub struct Identity {
     pub storage_driver: String,
     /// `graphdriver` or `containerd`.
     pub image_store: String,
-    /// How builds reach the network: `upstream`.
+    /// How builds reach the network: `upstream`, `record`, `replay over 100mbit,20ms`.
     pub network: String,
     /// `stand-in`, `pulled` or `mixed`.
     pub bases: String,
@@ -48,11 +48,14 @@ pub struct Drift {
     pub engine_version: String,
     /// Its API version.
     pub api_version: String,
+    /// The digest of the package recording that builds downloaded from; empty if there is none.
+    pub recording: String,
 }
 
-/// The fingerprint of this machine and engine. `bases` is `stand-in`, `pulled` or `mixed`.
+/// The fingerprint of this machine and engine. `bases` is `stand-in`, `pulled` or `mixed`; `network` and `recording` are
+/// as in [`Identity::network`] and [`Drift::recording`].
 #[must_use]
-pub fn fingerprint(engine: &EngineInfo, bases: &str) -> Fingerprint {
+pub fn fingerprint(engine: &EngineInfo, bases: &str, network: &str, recording: &str) -> Fingerprint {
     Fingerprint {
         identity: Identity {
             cpu_model: host::cpu_model(),
@@ -61,8 +64,7 @@ pub fn fingerprint(engine: &EngineInfo, bases: &str) -> Fingerprint {
             engine_major: engine_major(&engine.version),
             storage_driver: engine.storage_driver.clone(),
             image_store: engine.image_store.clone(),
-            // Builds fetch packages from wherever the images and the network lead them.
-            network: "upstream".into(),
+            network: network.to_owned(),
             bases: bases.to_owned(),
         },
         drift: Drift {
@@ -70,6 +72,7 @@ pub fn fingerprint(engine: &EngineInfo, bases: &str) -> Fingerprint {
             operating_system: engine.operating_system.clone(),
             engine_version: engine.version.clone(),
             api_version: engine.api_version.clone(),
+            recording: recording.to_owned(),
         },
     }
 }

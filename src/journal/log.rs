@@ -11,6 +11,9 @@ pub struct RunLog {
     pub dir: PathBuf,
     /// The first record.
     pub header: RunHeader,
+    /// Whether the first record says how builds reached what they download. Journals of before there was a mirror don't;
+    /// the header then says `upstream`, which is what they did.
+    pub tells_network: bool,
     /// Every finished phase, in the order in which they ran.
     pub phases: Vec<PhaseRecord>,
     /// Every finished trial.

@@ -21,10 +21,15 @@ use crate::runner::event::RunHeader;
 /// it is not as the format says.
 pub fn read(dir: &Path) -> Result<RunLog, JournalError> {
     let mut lines = Lines::open(dir)?;
-    let header = lines.header()?;
+    let mut header = lines.header()?;
+    let tells_network = !header.network.mode.is_empty();
+    if !tells_network {
+        "upstream".clone_into(&mut header.network.mode);
+    }
     let mut log = RunLog {
         dir: dir.to_owned(),
         header,
+        tells_network,
         phases: Vec::new(),
         trials: Vec::new(),
         end: None,

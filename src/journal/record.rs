@@ -5,8 +5,10 @@
 mod fingerprint;
 mod header;
 mod image;
+mod network;
 mod phase;
 mod trace;
+mod transfer;
 mod trial;
 
 use serde::{Deserialize, Serialize};

@@ -10,9 +10,10 @@ use crate::engine::{
     BuildTrace, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Progress, PushTrace, StepPart, StepTrace,
 };
 use crate::environment::{Drift, Fingerprint, Identity};
+use crate::mirror::{Kind, Origin, Transfer};
 use crate::runner::event::{
-    BaseImage, Cleanup, Failure, Manifest, Outcome, PhaseHead, PhaseRecord, PublishedHead, Round, RunEnd, RunEvent,
-    RunHeader, ScenarioHead, TrialKey, TrialRecord,
+    Asker, BaseImage, Cleanup, Failure, Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead,
+    RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, StepTransfer, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -64,7 +65,7 @@ pub fn header() -> RunHeader {
                 builder: "buildkit".to_owned(),
                 dockerfile: "FROM python\nRUN uv sync\n".to_owned(),
                 build_args: map(&[("TOKEN", "[redacted]"), ("EXTRA", "dev")]),
-                link: String::new(),
+                link: "100mbit,20ms".to_owned(),
             },
             ScenarioHead {
                 name: scenarios[1].to_owned(),
@@ -95,7 +96,16 @@ pub fn header() -> RunHeader {
             stand_in: true,
             host_ca: false,
         }],
-        network: crate::runner::event::NetworkHead::default(),
+        network: NetworkHead {
+            mode: "replay".to_owned(),
+            recording: Some(RecordingHead {
+                name: "published-light".to_owned(),
+                digest: "sha256:5f".to_owned(),
+                entries: 187,
+                size: Bytes(312_000_000),
+            }),
+            synthetic: Some("200 packages of 40 files, 2.0 MB each, depth 3, seed 1".to_owned()),
+        },
         fingerprint: Fingerprint {
             identity: Identity {
                 cpu_model: "Some CPU".to_owned(),
@@ -104,7 +114,7 @@ pub fn header() -> RunHeader {
                 engine_major: "20.10".to_owned(),
                 storage_driver: "overlay2".to_owned(),
                 image_store: "graphdriver".to_owned(),
-                network: "upstream".to_owned(),
+                network: "replay over 100mbit,20ms".to_owned(),
                 bases: "stand-in".to_owned(),
             },
             drift: Drift {
@@ -112,6 +122,7 @@ pub fn header() -> RunHeader {
                 operating_system: "Debian GNU/Linux 12 (bookworm)".to_owned(),
                 engine_version: "20.10.24+dfsg1".to_owned(),
                 api_version: "1.41".to_owned(),
+                recording: "sha256:5f".to_owned(),
             },
         },
         published: Some(PublishedHead {
@@ -135,7 +146,10 @@ pub fn bare_header() -> RunHeader {
         journey: vec![],
         order: vec![],
         images: vec![],
-        network: crate::runner::event::NetworkHead::default(),
+        network: NetworkHead {
+            mode: "upstream".to_owned(),
+            ..NetworkHead::default()
+        },
         fingerprint: Fingerprint::default(),
         published: None,
         seed: 0,
@@ -156,6 +170,51 @@ fn phase(name: &str, outcome: Outcome) -> PhaseRecord {
         transfers: None,
         manifest: None,
     }
+}
+
+/// Downloads of every kind and origin, by every sort of asker; one of them is a repeat and one was refused.
+fn transfers() -> Vec<StepTransfer> {
+    let transfer = |step, kind, name: &str, origin| StepTransfer {
+        step,
+        transfer: Transfer {
+            source: [172, 17, 0, 2].into(),
+            kind,
+            name: name.to_owned(),
+            started_unix_ns: 1_795_260_660_000_000_004,
+            ended_unix_ns: 1_795_260_660_000_000_005,
+            bytes: Bytes(2048),
+            origin,
+            repeat: false,
+            status: 200,
+            problem: None,
+        },
+    };
+    let step = || Asker::Step("sha256:02".to_owned());
+    let mut again = transfer(step(), Kind::File, "a-1.0-py3-none-any.whl", Origin::Synthetic);
+    again.transfer.repeat = true;
+    let url = "index.example:443";
+    let mut refused = transfer(step(), Kind::Tunnel, url, Origin::Refused);
+    refused.transfer.source = "fd00::2".parse().unwrap();
+    refused.transfer.bytes = Bytes(0);
+    refused.transfer.status = 403;
+    refused.transfer.problem = Some(format!("{url}: nothing may leave a replay"));
+    vec![
+        transfer(step(), Kind::Index, "a", Origin::Recording),
+        transfer(
+            Asker::Ambiguous,
+            Kind::Metadata,
+            "a-1.0-py3-none-any.whl.metadata",
+            Origin::Recording,
+        ),
+        again,
+        transfer(
+            Asker::Unknown,
+            Kind::Proxied,
+            "/debian/pool/b_1.0_amd64.deb",
+            Origin::Upstream,
+        ),
+        refused,
+    ]
 }
 
 /// A build that was measured. Its log is what a journal leaves out.
@@ -216,6 +275,7 @@ pub fn build_phase() -> PhaseRecord {
             labels: map(&[("dev.bakeoff.run", "20261121-113000-1f3a")]),
             repo_digests: vec!["127.0.0.1:5000/x@sha256:cc".to_owned()],
         }),
+        transfers: Some(transfers()),
         ..phase("hot build", Outcome::Measured)
     }
 }
@@ -263,6 +323,7 @@ pub fn failed_phase() -> PhaseRecord {
             wall: Nanos(1),
             ..BuildTrace::default()
         }),
+        transfers: Some(vec![]),
         ..phase(
             "cold build",
             Outcome::Failed(Failure {

@@ -44,7 +44,7 @@ impl<E: Engine> Session<'_, E> {
                 recording: None,
                 synthetic: None,
             },
-            fingerprint: environment::fingerprint(info, bases),
+            fingerprint: environment::fingerprint(info, bases, "upstream", ""),
             published: suite.published.as_ref().map(published_head),
         }
     }

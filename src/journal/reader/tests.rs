@@ -3,10 +3,12 @@ use std::fs;
 use super::*;
 use crate::engine::LayerOutcome;
 use crate::journal::samples;
-use crate::runner::event::{Outcome, Round, RunEvent};
+use crate::mirror::{Kind, Origin};
+use crate::runner::event::{Asker, Outcome, Round, RunEvent};
 use crate::units::{Bytes, Nanos};
 
 const PINNED: &str = include_str!("../testdata/schema-1.jsonl");
+const WITH_NETWORK: &str = include_str!("../testdata/schema-1-network.jsonl");
 
 fn folder(text: impl AsRef<[u8]>) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -113,6 +115,63 @@ fn the_pinned_journal_of_schema_1_is_readable() {
     assert_eq!(log.phases[4].outcome, Outcome::Skipped("cold build failed".to_owned()));
     assert_eq!(log.trials[1].cleanup.freed, Bytes(1_000_000));
     assert!(!log.end.unwrap().interrupted);
+}
+
+#[test]
+fn a_journal_of_before_the_mirror_went_upstream() {
+    let log = read(folder(PINNED).path()).unwrap();
+    assert!(!log.tells_network);
+    assert_eq!(log.header.network.mode, "upstream");
+    assert_eq!(log.header.network.recording, None);
+    assert_eq!(log.header.network.synthetic, None);
+    assert_eq!(log.header.scenarios[0].link, "");
+    assert_eq!(log.header.fingerprint.drift.recording, "");
+    assert!(log.phases.iter().all(|phase| phase.transfers.is_none()));
+}
+
+/// Like the above, of what came with the mirror.
+#[test]
+fn the_pinned_network_of_schema_1_is_readable() {
+    let log = read(folder(WITH_NETWORK).path()).unwrap();
+    assert!(log.tells_network);
+    assert_eq!(log.header.network.mode, "replay");
+    let recording = log.header.network.recording.unwrap();
+    assert_eq!(
+        (recording.name.as_str(), recording.digest.as_str()),
+        ("published-light", "sha256:5f")
+    );
+    assert_eq!((recording.entries, recording.size), (187, Bytes(312_000_000)));
+    assert!(log.header.network.synthetic.unwrap().starts_with("200 packages"));
+    assert_eq!(log.header.scenarios[0].link, "100mbit,20ms");
+    assert_eq!(log.header.scenarios[1].link, "");
+    assert_eq!(log.header.fingerprint.drift.recording, "sha256:5f");
+    let transfers = log.phases[0].transfers.as_ref().unwrap();
+    assert_eq!(transfers.len(), 5);
+    assert_eq!(transfers[0].step, Asker::Step("sha256:02".to_owned()));
+    assert_eq!(transfers[1].step, Asker::Ambiguous);
+    let again = &transfers[2].transfer;
+    assert_eq!(
+        (again.kind, again.origin, again.repeat),
+        (Kind::File, Origin::Synthetic, true)
+    );
+    assert_eq!((again.bytes, again.status), (Bytes(2048), 200));
+    assert_eq!(again.started_unix_ns, 1_795_260_660_000_000_004);
+    assert_eq!(transfers[3].step, Asker::Unknown);
+    let refused = &transfers[4].transfer;
+    assert_eq!(
+        (refused.kind, refused.origin, refused.status),
+        (Kind::Tunnel, Origin::Refused, 403)
+    );
+    assert_eq!(refused.source.to_string(), "fd00::2");
+    assert!(refused.problem.as_ref().unwrap().starts_with("index.example:443"));
+    assert_eq!(log.phases[1].transfers, None, "a push");
+    assert_eq!(log.phases[2].transfers, Some(vec![]), "a build that asked for nothing");
+}
+
+#[test]
+fn a_wrong_transfer_says_what_was_expected() {
+    let text = WITH_NETWORK.replace("\"kind\":\"proxied\"", "\"kind\":\"smuggled\"");
+    assert!(error(text).contains("unknown variant `smuggled`, expected one of `index`"));
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Drift {
     pub operating_system: String,
     pub engine_version: String,
     pub api_version: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub recording: String,
 }
 
 impl From<environment::Fingerprint> for Fingerprint {
@@ -111,12 +113,14 @@ impl From<environment::Drift> for Drift {
             operating_system,
             engine_version,
             api_version,
+            recording,
         } = value;
         Self {
             kernel,
             operating_system,
             engine_version,
             api_version,
+            recording,
         }
     }
 }
@@ -128,12 +132,14 @@ impl From<Drift> for environment::Drift {
             operating_system,
             engine_version,
             api_version,
+            recording,
         } = value;
         Self {
             kernel,
             operating_system,
             engine_version,
             api_version,
+            recording,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::SCHEMA;
 use super::fingerprint::Fingerprint;
+use super::network::Network;
 use super::trial::Trial;
 use crate::runner::event;
 use crate::units::{Bytes, Nanos, RunId};
@@ -32,6 +33,9 @@ pub struct Header {
     pub journey: Vec<PhaseHead>,
     pub order: Vec<Trial>,
     pub images: Vec<BaseImage>,
+    /// Absent in journals of before there was a mirror; their builds went upstream by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Network>,
     pub fingerprint: Fingerprint,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
@@ -46,6 +50,8 @@ pub struct Scenario {
     pub builder: String,
     pub dockerfile: String,
     pub build_args: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub link: String,
 }
 
 /// One factor of a scenario. A list of these and not a map, because the suite's order is kept.
@@ -104,7 +110,7 @@ impl From<event::RunHeader> for Header {
             journey,
             order,
             images,
-            network: _,
+            network,
             fingerprint,
             published,
         } = value;
@@ -127,6 +133,7 @@ impl From<event::RunHeader> for Header {
             journey: journey.into_iter().map(Into::into).collect(),
             order: order.into_iter().map(Into::into).collect(),
             images: images.into_iter().map(Into::into).collect(),
+            network: (!network.mode.is_empty()).then(|| network.into()),
             fingerprint: fingerprint.into(),
             published: published.map(Into::into),
         }
@@ -154,6 +161,7 @@ impl From<Header> for event::RunHeader {
             journey,
             order,
             images,
+            network,
             fingerprint,
             published,
         } = value;
@@ -175,7 +183,7 @@ impl From<Header> for event::RunHeader {
             journey: journey.into_iter().map(Into::into).collect(),
             order: order.into_iter().map(Into::into).collect(),
             images: images.into_iter().map(Into::into).collect(),
-            network: event::NetworkHead::default(),
+            network: network.map(Into::into).unwrap_or_default(),
             fingerprint: fingerprint.into(),
             published: published.map(Into::into),
         }
@@ -191,7 +199,7 @@ impl From<event::ScenarioHead> for Scenario {
             builder,
             dockerfile,
             build_args,
-            link: _,
+            link,
         } = value;
         let factors = factors
             .into_iter()
@@ -204,6 +212,7 @@ impl From<event::ScenarioHead> for Scenario {
             builder,
             dockerfile,
             build_args,
+            link,
         }
     }
 }
@@ -217,6 +226,7 @@ impl From<Scenario> for event::ScenarioHead {
             builder,
             dockerfile,
             build_args,
+            link,
         } = value;
         let factors = factors
             .into_iter()
@@ -229,7 +239,7 @@ impl From<Scenario> for event::ScenarioHead {
             builder,
             dockerfile,
             build_args,
-            link: String::new(),
+            link,
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::image::{Image, Manifest};
 use super::trace::{Build, Push};
+use super::transfer::Transfer;
 use super::trial::Trial;
 use crate::runner::event;
 use crate::units::Nanos;
@@ -25,6 +26,8 @@ pub struct PhaseFinished {
     pub image: Option<Image>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Manifest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfers: Option<Vec<Transfer>>,
 }
 
 /// Mirrors [`event::Outcome`].
@@ -69,7 +72,7 @@ impl From<event::PhaseRecord> for PhaseFinished {
             push,
             image,
             manifest,
-            transfers: _,
+            transfers,
         } = value;
         Self {
             trial: trial.into(),
@@ -81,6 +84,7 @@ impl From<event::PhaseRecord> for PhaseFinished {
             push: push.map(Into::into),
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
+            transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),
         }
     }
 }
@@ -97,6 +101,7 @@ impl From<PhaseFinished> for event::PhaseRecord {
             push,
             image,
             manifest,
+            transfers,
         } = value;
         Self {
             trial: trial.into(),
@@ -108,7 +113,7 @@ impl From<PhaseFinished> for event::PhaseRecord {
             push: push.map(Into::into),
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
-            transfers: None,
+            transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),
         }
     }
 }

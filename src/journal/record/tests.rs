@@ -7,7 +7,11 @@ use serde_json::Value;
 use super::*;
 use crate::journal::samples;
 
-const PINNED: &str = include_str!("../testdata/schema-1.jsonl");
+/// Schema 1 as it was first written, and with the optional fields that came with the mirror.
+const PINNED: [&str; 2] = [
+    include_str!("../testdata/schema-1.jsonl"),
+    include_str!("../testdata/schema-1-network.jsonl"),
+];
 const DESCRIPTION: &str = include_str!("../../../docs/journal-format.md");
 
 fn to_value(event: &RunEvent) -> Value {
@@ -35,21 +39,24 @@ fn again(line: &str) -> Value {
 
 #[test]
 fn pinned_records_keep_every_field_and_value() {
-    assert_eq!(PINNED.lines().count(), 11);
-    for line in PINNED.lines() {
-        assert_eq!(again(line), serde_json::from_str::<Value>(line).unwrap());
+    for pinned in PINNED {
+        assert_eq!(pinned.lines().count(), 11);
+        for line in pinned.lines() {
+            assert_eq!(again(line), serde_json::from_str::<Value>(line).unwrap());
+        }
     }
 }
 
 #[test]
 fn the_writer_writes_the_pinned_text() {
-    // Schema 1 may get new optional fields; then this test's samples set them, and the pinned file of today gets a
-    // second one beside it instead of being changed.
+    // Schema 1 may get new optional fields; then this test's samples set them, and the pinned files of today get
+    // another one beside them instead of being changed.
     let written: String = samples::events()
         .iter()
         .map(|event| serde_json::to_string(&Record::from_event(event).unwrap()).unwrap() + "\n")
         .collect();
-    assert_eq!(written, PINNED);
+    let newest = PINNED[PINNED.len() - 1];
+    assert_eq!(written, newest);
 }
 
 #[test]
@@ -74,11 +81,39 @@ fn absent_fields_are_left_out() {
     let bare = to_value(&RunEvent::RunStarted(Box::new(samples::bare_header())));
     assert!(bare.get("published").is_none());
     let skipped = to_value(&RunEvent::PhaseFinished(Box::new(samples::skipped_phase())));
-    for field in ["build", "push", "image", "manifest"] {
+    for field in ["build", "push", "image", "manifest", "transfers"] {
         assert!(skipped.get(field).is_none(), "{field}");
     }
     assert!(!bare.to_string().contains("null"));
     assert!(!skipped.to_string().contains("null"));
+    assert!(bare["fingerprint"]["drift"].get("recording").is_none());
+    assert!(bare["network"].get("recording").is_none() && bare["network"].get("synthetic").is_none());
+    let header = to_value(&RunEvent::RunStarted(Box::new(samples::header())));
+    assert!(header["scenarios"][1].get("link").is_none());
+    let build = to_value(&RunEvent::PhaseFinished(Box::new(samples::build_phase())));
+    assert!(build["transfers"][0].get("repeat").is_none() && build["transfers"][0].get("problem").is_none());
+}
+
+#[test]
+fn a_build_that_downloaded_nothing_differs_from_one_without_a_mirror() {
+    let nothing = to_value(&RunEvent::PhaseFinished(Box::new(samples::failed_phase())));
+    assert_eq!(nothing["transfers"], serde_json::json!([]));
+}
+
+#[test]
+fn askers_are_told_apart() {
+    let build = to_value(&RunEvent::PhaseFinished(Box::new(samples::build_phase())));
+    let askers: Vec<_> = build["transfers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["asker"].clone())
+        .collect();
+    let step = serde_json::json!({ "step": "sha256:02" });
+    assert_eq!(
+        askers,
+        [step.clone(), "ambiguous".into(), step.clone(), "unknown".into(), step]
+    );
 }
 
 #[test]
