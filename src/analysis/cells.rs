@@ -6,6 +6,7 @@ use crate::stats::{Sample, Summary};
 use crate::units::Bytes;
 
 use super::clean::clean;
+use super::downloads::downloaded;
 use super::{Cell, CellValue, RoundCounts, Row, RowKind};
 
 /// A row before it is filled: where its numbers come from.
@@ -21,6 +22,7 @@ impl Source<'_> {
         let manifest = record.manifest.as_ref();
         match self.kind {
             RowKind::Time => Some(record.wall.seconds()),
+            RowKind::Downloaded => downloaded(record).map(Bytes::as_f64),
             RowKind::ImageSize => record.image.as_ref().map(|image| image.size.as_f64()),
             RowKind::CompressedSize => {
                 manifest.map(|manifest| manifest.layers.iter().map(|(_, size)| *size).sum::<Bytes>().as_f64())
@@ -37,7 +39,7 @@ impl Source<'_> {
                 .get(&self.label)?
                 .get(base_name)
                 .map(|time| time.seconds()),
-            RowKind::ImageSize | RowKind::CompressedSize | RowKind::NewBytes => published
+            RowKind::Downloaded | RowKind::ImageSize | RowKind::CompressedSize | RowKind::NewBytes => published
                 .sizes
                 .get(&self.label)?
                 .get(base_name)
@@ -46,8 +48,9 @@ impl Source<'_> {
     }
 }
 
-/// The rows that a journey has.
-fn sources(journey: &[PhaseHead]) -> Vec<Source<'_>> {
+/// The rows that a journey has, with what builds downloaded if there was a mirror to tell.
+fn sources(journey: &[PhaseHead], mirrored: bool) -> Vec<Source<'_>> {
+    let builds = || journey.iter().filter(|phase| phase.kind == "build");
     let mut sources: Vec<Source> = journey
         .iter()
         .map(|phase| Source {
@@ -56,7 +59,12 @@ fn sources(journey: &[PhaseHead]) -> Vec<Source<'_>> {
             phase: &phase.name,
         })
         .collect();
-    if let Some(first) = journey.iter().find(|phase| phase.kind == "build") {
+    sources.extend(builds().filter(|_| mirrored).map(|build| Source {
+        label: format!("{}, downloaded", build.name),
+        kind: RowKind::Downloaded,
+        phase: &build.name,
+    }));
+    if let Some(first) = builds().next() {
         sources.push(Source {
             label: "image size".into(),
             kind: RowKind::ImageSize,
@@ -90,7 +98,8 @@ fn sources(journey: &[PhaseHead]) -> Vec<Source<'_>> {
 
 /// The table's rows, filled.
 pub(super) fn rows(log: &RunLog) -> Vec<Row> {
-    sources(&log.header.journey)
+    let mirrored = log.phases.iter().any(|record| record.transfers.is_some());
+    sources(&log.header.journey, mirrored)
         .iter()
         .map(|source| {
             let mut cells: Vec<Cell> = (0..log.header.scenarios.len())

@@ -4,6 +4,9 @@
 mod broken;
 mod cells;
 mod clean;
+mod downloads;
+mod network_note;
+mod network_notes;
 mod note;
 mod notes;
 mod raw;
@@ -14,10 +17,12 @@ use chrono::{DateTime, Utc};
 
 use crate::environment::Fingerprint;
 use crate::journal::RunLog;
-use crate::runner::event::BaseImage;
+use crate::runner::event::{BaseImage, NetworkHead};
 use crate::stats::Summary;
 use crate::units::{Bytes, Nanos, RunId};
 
+pub use downloads::{By, Downloads, Tally};
+pub use network_note::NetworkNote;
 pub use note::{Note, Severity};
 pub use raw::RawRow;
 
@@ -28,8 +33,10 @@ pub struct Report {
     pub run: RunInfo,
     /// The columns: the scenarios in the suite's order.
     pub columns: Vec<Column>,
-    /// The rows: phases in the journey's order, then sizes, then the new bytes of hot pushes.
+    /// The rows: phases in the journey's order, what builds downloaded, sizes, the new bytes of hot pushes.
     pub rows: Vec<Row>,
+    /// What each build downloaded through the mirror, by phase and then by column; empty without a mirror.
+    pub downloads: Vec<Downloads>,
     /// Who published the figures that stand beside the measured ones, if there are any.
     pub published_source: Option<String>,
     /// The base images that were used.
@@ -71,6 +78,8 @@ pub struct RunInfo {
     pub rounds: u32,
     /// Discarded rounds planned.
     pub warmup: u32,
+    /// How builds reached what they download; `None` if the journal does not say.
+    pub network: Option<NetworkHead>,
 }
 
 /// How a run ended.
@@ -107,12 +116,14 @@ pub struct Column {
     pub factors: Vec<(String, String)>,
     /// `buildkit` or `classic`.
     pub builder: String,
+    /// The link that its builds download over; empty without a mirror.
+    pub link: String,
 }
 
 /// A row of the table: one quantity, a cell for every column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Its label: a phase's name, `image size`, `compressed size`, `hot push, new bytes`.
+    /// Its label: a phase's name, `cold build, downloaded`, `image size`, `compressed size`, `hot push, new bytes`.
     pub label: String,
     /// What it holds.
     pub kind: RowKind,
@@ -125,6 +136,8 @@ pub struct Row {
 pub enum RowKind {
     /// The time of a phase, in seconds.
     Time,
+    /// Bytes that a build fetched through the mirror. A hot build with a warm cache shows none: that proves the cache.
+    Downloaded,
     /// The uncompressed size of the image that the first build made, in bytes, as the engine says.
     ImageSize,
     /// The sum of the layers in that image's manifest, in bytes, as the registry says.
@@ -144,7 +157,9 @@ impl RowKind {
     pub fn show(self, value: f64) -> String {
         match self {
             Self::Time => Nanos::from_seconds(value).to_string(),
-            Self::ImageSize | Self::CompressedSize | Self::NewBytes => Bytes(value.round() as u64).to_string(),
+            Self::Downloaded | Self::ImageSize | Self::CompressedSize | Self::NewBytes => {
+                Bytes(value.round() as u64).to_string()
+            }
         }
     }
 
@@ -153,7 +168,7 @@ impl RowKind {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::Time => "s",
-            Self::ImageSize | Self::CompressedSize | Self::NewBytes => "B",
+            Self::Downloaded | Self::ImageSize | Self::CompressedSize | Self::NewBytes => "B",
         }
     }
 
@@ -162,6 +177,7 @@ impl RowKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Time => "time",
+            Self::Downloaded => "downloaded",
             Self::ImageSize => "image-size",
             Self::CompressedSize => "compressed-size",
             Self::NewBytes => "new-bytes",
@@ -245,10 +261,12 @@ impl Report {
                 base_name: scenario.base_name.clone(),
                 factors: scenario.factors.clone(),
                 builder: scenario.builder.clone(),
+                link: scenario.link.clone(),
             })
             .collect();
         let rows = cells::rows(log);
-        let notes = notes::notes(log, &rows);
+        let downloads = downloads::downloads(log);
+        let notes = notes::notes(log, &rows, &downloads);
         Self {
             run: run_info(log),
             columns,
@@ -260,6 +278,7 @@ impl Report {
             notes,
             raw: raw::rows(log),
             rows,
+            downloads,
         }
     }
 
@@ -326,6 +345,7 @@ fn run_info(log: &RunLog) -> RunInfo {
         seed: header.seed,
         rounds: header.rounds,
         warmup: header.warmup,
+        network: log.tells_network.then(|| header.network.clone()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::runner::event::{Failure, Round};
 use crate::units::Bytes;
 
 use super::clean::clean;
+use super::network_note::NetworkNote;
 
 /// How much a note matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +74,8 @@ pub enum Note {
     },
     /// The host's CA bundle was laid over base images, by role.
     HostCa(Vec<String>),
+    /// Something about downloads.
+    Network(NetworkNote),
     /// Every figure comes from one round.
     SingleRound,
     /// The ratios are of medians, from at most so many rounds.
@@ -109,6 +112,7 @@ impl Note {
             | Self::StandIns { .. }
             | Self::SingleRound
             | Self::CleanupProblem { .. } => Severity::Warning,
+            Self::Network(note) => note.severity(),
             Self::HostCa(_) | Self::PlainRatios { .. } | Self::CacheLeft { .. } => Severity::Info,
         }
     }
@@ -163,6 +167,7 @@ impl Note {
                 if roles.len() == 1 { "" } else { "s" },
                 list(roles)
             ),
+            Self::Network(note) => note.text(),
             Self::SingleRound => "Every figure comes from a single round: there is no spread, and differences between \
                                   approaches, also as ratios in brackets, allow no conclusion. Use --rounds 5 or more."
                 .into(),
@@ -258,6 +263,6 @@ fn list(items: &[String]) -> String {
     }
 }
 
-fn list_rounds(rounds: &[Round]) -> String {
+pub(super) fn list_rounds(rounds: &[Round]) -> String {
     list(&rounds.iter().map(ToString::to_string).collect::<Vec<_>>())
 }

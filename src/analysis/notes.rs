@@ -8,10 +8,12 @@ use crate::units::Bytes;
 
 use super::cells::shows_published;
 use super::clean::clean;
+use super::downloads::Downloads;
+use super::network_notes::network_notes;
 use super::{Note, Row, RowKind};
 
 /// All notes of a run, the gravest first.
-pub(super) fn notes(log: &RunLog, rows: &[Row]) -> Vec<Note> {
+pub(super) fn notes(log: &RunLog, rows: &[Row], downloads: &[Downloads]) -> Vec<Note> {
     let mut notes = phase_notes(log);
     let planned = log.header.order.len();
     if log.end.as_ref().is_none_or(|end| end.interrupted) || log.trials.len() < planned {
@@ -24,6 +26,7 @@ pub(super) fn notes(log: &RunLog, rows: &[Row]) -> Vec<Note> {
     }
     notes.extend(log.warnings.iter().cloned().map(Note::Journal));
     notes.extend(image_notes(log, rows));
+    notes.extend(network_notes(log, downloads).into_iter().map(Note::Network));
     notes.extend(round_notes(rows));
     notes.extend(cleanup_notes(log));
     notes.sort_by_key(Note::severity);

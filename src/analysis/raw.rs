@@ -6,6 +6,7 @@ use crate::runner::event::{Outcome, PhaseRecord, Round};
 use crate::units::{Bytes, Nanos};
 
 use super::clean::clean;
+use super::downloads::downloaded;
 
 /// One phase of one trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct RawRow {
     pub compressed: Option<Bytes>,
     /// Bytes that a push added to the registry.
     pub new_bytes: Option<Bytes>,
+    /// Bytes that a build fetched through the mirror; `None` without a mirror.
+    pub downloaded: Option<Bytes>,
     /// Steps of a build that came from the cache.
     pub cached_steps: Option<usize>,
     /// Steps of a build that stem from the Dockerfile.
@@ -84,6 +87,7 @@ fn row(log: &RunLog, record: &PhaseRecord) -> RawRow {
             .as_ref()
             .map(|manifest| manifest.layers.iter().map(|(_, size)| *size).sum()),
         new_bytes: record.manifest.as_ref().map(|manifest| manifest.new_bytes),
+        downloaded: downloaded(record),
         cached_steps: steps
             .as_ref()
             .map(|steps| steps.iter().filter(|step| step.cached).count()),

@@ -1,5 +1,7 @@
 //! Made-up runs for tests. The times are written as the table that they should become; see [`run`].
 
+mod mirrored;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ use crate::runner::event::{
     RunHeader, ScenarioHead, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
+
+pub(crate) use mirrored::{mirrored, replay, transfer, transfers_of};
 
 /// The published light suite with five scenarios and three rounds after a warm-up: one phase that fails in one round,
 /// one that is invalid in every round, stand-ins and published figures.
