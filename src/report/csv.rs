@@ -8,7 +8,7 @@ use crate::runner::event::Round;
 use super::ReportError;
 
 const BEFORE_FACTORS: [&str; 6] = ["run", "suite", "variant", "role", "round", "position"];
-const AFTER_FACTORS: [&str; 11] = [
+const AFTER_FACTORS: [&str; 8] = [
     "builder",
     "phase",
     "kind",
@@ -17,10 +17,10 @@ const AFTER_FACTORS: [&str; 11] = [
     "image_bytes",
     "compressed_bytes",
     "new_bytes",
-    "cached_steps",
-    "steps",
-    "message",
 ];
+/// Only of runs with a mirror.
+const DOWNLOADED: &str = "downloaded_bytes";
+const LAST: [&str; 3] = ["cached_steps", "steps", "message"];
 
 /// Writes the records. A factor becomes a column `factor.NAME`, empty where it does not matter to a scenario.
 ///
@@ -33,10 +33,13 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> Result<(), ReportE
     head.push("scenario".into());
     head.extend(factors.iter().map(|factor| format!("factor.{factor}")));
     head.extend(AFTER_FACTORS.map(String::from));
+    let mirrored = report.raw.iter().any(|row| row.downloaded.is_some());
+    head.extend(mirrored.then(|| DOWNLOADED.to_owned()));
+    head.extend(LAST.map(String::from));
     writer.write_record(&head).map_err(ReportError::Csv)?;
     for row in &report.raw {
         writer
-            .write_record(record(report, row, &factors))
+            .write_record(record(report, row, &factors, mirrored))
             .map_err(ReportError::Csv)?;
     }
     writer
@@ -55,7 +58,7 @@ fn factors(report: &Report) -> Vec<&str> {
     names
 }
 
-fn record(report: &Report, row: &RawRow, factors: &[&str]) -> Vec<String> {
+fn record(report: &Report, row: &RawRow, factors: &[&str], mirrored: bool) -> Vec<String> {
     let (role, round) = match row.round {
         Round::Warmup(n) => ("warm-up", n),
         Round::Measured(n) => ("measured", n),
@@ -86,10 +89,9 @@ fn record(report: &Report, row: &RawRow, factors: &[&str]) -> Vec<String> {
         optional(row.image_size.map(|size| size.0)),
         optional(row.compressed.map(|size| size.0)),
         optional(row.new_bytes.map(|size| size.0)),
-        optional(row.cached_steps),
-        optional(row.steps),
-        row.message.clone(),
     ]);
+    record.extend(mirrored.then(|| optional(row.downloaded.map(|size| size.0))));
+    record.extend([optional(row.cached_steps), optional(row.steps), row.message.clone()]);
     record
 }
 

@@ -7,6 +7,7 @@ use crate::analysis::{Column, Note, Report, Row, RowKind, Severity};
 
 use super::ReportError;
 use super::charts::{self, Bar};
+use super::downloads;
 use super::text::{self, CellText, Tone};
 
 const CSS: &str = include_str!("page.css");
@@ -46,6 +47,7 @@ pub(super) fn page(report: &Report) -> Result<String, ReportError> {
                             div.panels { @for chart in &charts { (chart) } }
                         }
                     }
+                    (downloaded(report))
                     (notes(report))
                     (about(report))
                 }
@@ -151,6 +153,29 @@ fn bars(report: &Report, row: &Row) -> Vec<Bar> {
             strong: cell.is_best(),
         })
         .collect()
+}
+
+/// What builds downloaded: a list for each phase, in it each scenario and below it the steps.
+fn downloaded(report: &Report) -> Markup {
+    html! {
+        @if !report.downloads.is_empty() {
+            section aria-labelledby="downloads" {
+                h2 #downloads { "Downloads" }
+                p.hint { (downloads::CAPTION) }
+                @for (phase, builds) in downloads::by_phase(report) {
+                    h3.detail { (phase) }
+                    ul.notes {
+                        @for build in builds {
+                            li {
+                                strong { (build.scenario) } ": " (downloads::summary(build))
+                                @for step in downloads::steps(build) { div.detail { (step) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn notes(report: &Report) -> Markup {

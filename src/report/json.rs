@@ -1,6 +1,8 @@
 //! The report as JSON, for programs. These types mirror the report's and are not them: a field here is a promise,
 //! and `schema` grows when one is broken.
 
+mod network;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -11,6 +13,7 @@ use crate::runner::event::Round;
 use crate::units::Nanos;
 
 use super::ReportError;
+use network::{Build, Network, build, network};
 
 /// The version of the document's shape.
 const SCHEMA: u32 = 1;
@@ -21,6 +24,7 @@ struct Document<'a> {
     run: Run<'a>,
     scenarios: Vec<Scenario<'a>>,
     rows: Vec<TableRow<'a>>,
+    downloads: Vec<Build<'a>>,
     published_source: Option<&'a str>,
     notes: Vec<NoteText>,
     environment: Environment<'a>,
@@ -43,6 +47,7 @@ struct Run<'a> {
     seed: u64,
     rounds: u32,
     warmup: u32,
+    network: Option<Network<'a>>,
 }
 
 #[derive(Serialize)]
@@ -51,6 +56,8 @@ struct Scenario<'a> {
     base_name: &'a str,
     factors: BTreeMap<&'a str, &'a str>,
     builder: &'a str,
+    /// Empty without a mirror.
+    link: &'a str,
 }
 
 #[derive(Serialize)]
@@ -114,6 +121,8 @@ struct Environment<'a> {
     base_images: &'a str,
     operating_system: &'a str,
     kernel: &'a str,
+    /// The digest of the recording that builds downloaded from; empty if there is none.
+    recording: &'a str,
 }
 
 #[derive(Serialize)]
@@ -139,6 +148,7 @@ struct RawPhase<'a> {
     image_bytes: Option<u64>,
     compressed_bytes: Option<u64>,
     new_bytes: Option<u64>,
+    downloaded_bytes: Option<u64>,
     cached_steps: Option<usize>,
     steps: Option<usize>,
     message: &'a str,
@@ -171,6 +181,7 @@ fn document(report: &Report) -> Document<'_> {
             seed: run.seed,
             rounds: run.rounds,
             warmup: run.warmup,
+            network: run.network.as_ref().map(network),
         },
         scenarios: report
             .columns
@@ -184,9 +195,11 @@ fn document(report: &Report) -> Document<'_> {
                     .map(|(name, value)| (name.as_str(), value.as_str()))
                     .collect(),
                 builder: &column.builder,
+                link: &column.link,
             })
             .collect(),
         rows: report.rows.iter().map(|row| table_row(report, row)).collect(),
+        downloads: report.downloads.iter().map(build).collect(),
         published_source: report.published_source.as_deref(),
         notes: report
             .notes
@@ -272,6 +285,7 @@ fn environment(report: &Report) -> Environment<'_> {
         base_images: &identity.bases,
         operating_system: &drift.operating_system,
         kernel: &drift.kernel,
+        recording: &drift.recording,
     }
 }
 
@@ -292,6 +306,7 @@ fn phase(row: &RawRow) -> RawPhase<'_> {
         image_bytes: row.image_size.map(|size| size.0),
         compressed_bytes: row.compressed.map(|size| size.0),
         new_bytes: row.new_bytes.map(|size| size.0),
+        downloaded_bytes: row.downloaded.map(|size| size.0),
         cached_steps: row.cached_steps,
         steps: row.steps,
         message: &row.message,

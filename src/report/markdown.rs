@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::analysis::{Note, Report, Row, Severity};
 
+use super::downloads;
 use super::text::{self, CellText, Tone};
 
 /// Writes the report.
@@ -20,6 +21,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         out,
     )?;
     write_published(report, out)?;
+    write_downloads(report, out)?;
     if !report.notes.is_empty() {
         writeln!(out, "\n## Notes\n")?;
         for note in &report.notes {
@@ -51,6 +53,28 @@ fn write_published(report: &Report, out: &mut impl Write) -> io::Result<()> {
             .map_or_else(|| "–".into(), |v| row.kind.show(v))
     };
     write_table(report, show, rows, out)
+}
+
+fn write_downloads(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    if report.downloads.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Downloads\n\n{}", downloads::CAPTION)?;
+    for (phase, builds) in downloads::by_phase(report) {
+        writeln!(out, "\n### {}\n", escaped(phase))?;
+        for build in builds {
+            writeln!(
+                out,
+                "- **{}**: {}",
+                escaped(&build.scenario),
+                escaped(&downloads::summary(build))
+            )?;
+            for step in downloads::steps(build) {
+                writeln!(out, "  - {}", escaped(&step))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A table with the scenarios as columns, of these rows and what `show` says of each row and column.

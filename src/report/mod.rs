@@ -3,6 +3,7 @@
 
 mod charts;
 mod csv;
+mod downloads;
 mod html;
 mod json;
 mod markdown;

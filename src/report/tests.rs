@@ -59,6 +59,61 @@ fn html() {
 }
 
 #[test]
+fn terminal_of_a_replay() {
+    insta::assert_snapshot!(shown(&sample::mirrored(), Format::Terminal, narrow(false, 100)));
+}
+
+#[test]
+fn markdown_of_a_replay() {
+    insta::assert_snapshot!(plain(&sample::mirrored(), Format::Markdown));
+}
+
+#[test]
+fn csv_of_a_replay() {
+    insta::assert_snapshot!(plain(&sample::mirrored(), Format::Csv));
+}
+
+#[test]
+fn json_of_a_replay() {
+    // The rest is as in any run.
+    let text = plain(&sample::mirrored(), Format::Json);
+    let mut json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let told = [
+        "/run/network",
+        "/scenarios/0",
+        "/environment/recording",
+        "/downloads",
+        "/phases/3",
+    ]
+    .map(|pointer| json.pointer_mut(pointer).expect(pointer).take());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&told).expect("JSON"));
+}
+
+#[test]
+fn html_of_a_replay() {
+    let html = plain(&sample::mirrored(), Format::Html);
+    let (start, end) = (
+        html.find("<section aria-labelledby=\"downloads\""),
+        html.find("<section aria-labelledby=\"notes\""),
+    );
+    let section = &html[start.expect("downloads")..end.expect("notes")];
+    insta::assert_snapshot!(section.replace("<li>", "\n<li>").replace("<div", "\n<div"));
+    assert_eq!(
+        html.matches("<svg").count(),
+        2,
+        "downloads have no panel among the times"
+    );
+}
+
+#[test]
+fn a_run_without_a_mirror_tells_nothing_of_downloads() {
+    for format in [Format::Terminal, Format::Markdown, Format::Csv, Format::Html] {
+        let text = plain(&sample::full(), format);
+        assert!(!text.contains("ownload"), "{}", format.name());
+    }
+}
+
+#[test]
 fn the_same_run_gives_the_same_bytes() {
     for format in Format::ALL {
         assert_eq!(
@@ -76,7 +131,13 @@ fn every_run_can_be_shown_in_every_format() {
     died.phases.clear();
     died.trials.clear();
     died.end = None;
-    for log in [sample::full(), sample::single_round(), sample::interrupted(), died] {
+    for log in [
+        sample::full(),
+        sample::single_round(),
+        sample::interrupted(),
+        sample::mirrored(),
+        died,
+    ] {
         for format in Format::ALL {
             assert!(!plain(&log, format).is_empty());
         }

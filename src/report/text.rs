@@ -3,6 +3,8 @@
 use crate::analysis::{Cell, CellValue, Column, Report, RowKind, RunState};
 use crate::runner::event::BaseImage;
 
+use super::downloads;
+
 /// What a cell says, in the parts that a layout may set apart.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct CellText {
@@ -151,7 +153,7 @@ pub(super) fn run_facts(report: &Report) -> Vec<(&'static str, String)> {
         RunState::Complete => String::new(),
         RunState::Interrupted | RunState::Unfinished => format!(" ({})", run.state.name()),
     };
-    vec![
+    let mut facts = vec![
         ("run", format!("{}{state}", run.id)),
         ("started", run.started.format("%Y-%m-%d %H:%M UTC").to_string()),
         ("rounds", format!("{}{warmup}", run.rounds)),
@@ -165,7 +167,9 @@ pub(super) fn run_facts(report: &Report) -> Vec<(&'static str, String)> {
             },
         ),
         ("bakeoff", run.bakeoff_version.clone()),
-    ]
+    ];
+    facts.extend(downloads::network(report).map(|network| ("network", network)));
+    facts
 }
 
 /// Facts about the machine and the engine, label and text; unknown ones are left out.
@@ -197,7 +201,11 @@ pub(super) fn environment_facts(report: &Report) -> Vec<(&'static str, String)> 
                 &prefixed("image store ", &identity.image_store),
             ]),
         ),
-        ("network", identity.network.clone()),
+        // Told at more length among the facts about the run if there was a mirror.
+        (
+            "network",
+            downloads::network(report).map_or_else(|| identity.network.clone(), |_| String::new()),
+        ),
         ("base images", identity.bases.clone()),
     ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
