@@ -1,8 +1,325 @@
 //! The hermetic package mirror: records and replays what builds download, over a shaped link. Not for: deciding which
 //! build uses it (that is the runner's), or knowing a suite or an engine.
+//!
+//! Builds know it by one name, [`HOST`], whatever address it has. It serves
+//!
+//! - `/simple/PROJECT/`: the package index, as HTML or JSON (PEP 503, 691), with links that lead back here;
+//! - `/files/SCHEME/HOST/PATH`: what is at `SCHEME://HOST/PATH` upstream, and the metadata of packages (PEP 658);
+//! - `/synthetic/FILE`: generated packages;
+//! - as a proxy, anything else over plain HTTP.
 
+mod body;
+mod fetch;
 pub mod index;
+mod log;
+mod pages;
+pub mod recording;
+mod reply;
+mod server;
+mod shape;
 pub mod synthetic;
 mod transfer;
+mod tunnel;
+mod upstream;
+mod uv_lock;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::units::{Bytes, Link};
+use fetch::Fetcher;
+use log::Log;
+use pages::Pages;
+use recording::{Recording, RecordingError};
+use server::Shared;
+use shape::Shaper;
+use synthetic::Catalogue;
 
 pub use transfer::{Kind, Origin, Transfer};
+pub use upstream::{Configured, Upstream, UpstreamError, configured};
+
+/// The name by which builds know the mirror, from a top-level domain that is nobody's.
+pub const HOST: &str = "mirror.bakeoff.internal";
+
+/// The port that the mirror listens on unless somebody else does: lock files and images hold it.
+pub const PORT: u16 = 7380;
+
+/// How long to wait for transfers whose clients have just ended.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether what is not recorded may be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is fetched, and added to the recording.
+    Record,
+    /// It is refused.
+    Replay,
+}
+
+/// What a mirror serves, and where.
+#[derive(Debug)]
+pub struct Config {
+    /// Whether what is not recorded may be fetched.
+    pub mode: Mode,
+    /// The recording.
+    pub recording: Arc<Recording>,
+    /// Where packages come from; in replay, and without one, where the recording says that they came from.
+    pub upstream: Option<Upstream>,
+    /// Generated packages.
+    pub synthetic: Option<Catalogue>,
+    /// The address to listen on: loopback, or one of the engine's own network.
+    pub bind: IpAddr,
+    /// The name by which clients know it: [`HOST`] in builds.
+    pub host: String,
+    /// The port to listen on if it is free, else any.
+    pub port: u16,
+}
+
+/// What can go wrong with a mirror.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    /// It can't listen.
+    #[error("the mirror can't listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: IpAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// It must not listen there: whoever can reach the machine could.
+    #[error("the mirror must not listen on {0}, which is neither loopback nor a private network's")]
+    Public(IpAddr),
+    /// The system's certificates can't be used.
+    #[error("the way upstream can't be prepared: {0}")]
+    Client(#[from] reqwest::Error),
+    /// The recording can't be used.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+}
+
+/// A running mirror. It ends with this value.
+#[derive(Debug)]
+pub struct Mirror {
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+impl Drop for Mirror {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Mirror {
+    /// Starts a mirror.
+    ///
+    /// # Errors
+    /// If it can't listen, or the recording is of another index than the configured one.
+    pub async fn start(config: Config) -> Result<Self, MirrorError> {
+        let private = match config.bind {
+            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        };
+        if !private {
+            return Err(MirrorError::Public(config.bind));
+        }
+        let failed = |source| MirrorError::Listen {
+            address: config.bind,
+            source,
+        };
+        let listener = match TcpListener::bind((config.bind, config.port)).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => TcpListener::bind((config.bind, 0)).await,
+            bound => bound,
+        }
+        .map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let origin = format!("http://{}:{}", config.host, address.port());
+
+        let recorded = config.recording.index().and_then(|index| url::Url::parse(&index).ok());
+        let mut login = None;
+        let mut index = recorded;
+        if config.mode == Mode::Record
+            && let Some(upstream) = config.upstream
+        {
+            config.recording.set_index(upstream.index.as_str())?;
+            login = upstream.login();
+            index = Some(upstream.index);
+        }
+        let fetcher = match config.mode {
+            Mode::Record => Some(Arc::new(Fetcher::new(Arc::clone(&config.recording), login)?)),
+            Mode::Replay => None,
+        };
+        let mut generated = BTreeMap::new();
+        let mut projects = BTreeMap::new();
+        if let Some(catalogue) = config.synthetic {
+            let at = |filename: &str| format!("{origin}/synthetic/{filename}");
+            for (project, files) in &catalogue.projects {
+                projects.extend(catalogue.page(project, at).map(|page| (project.clone(), page)));
+                generated.extend(files.iter().map(|file| (file.filename.clone(), file.clone())));
+            }
+        }
+        let shared = Arc::new(Shared {
+            mode: config.mode,
+            host: config.host,
+            address,
+            recording: config.recording,
+            fetcher,
+            index,
+            synthetic: generated,
+            pages: Pages::new(&origin, projects),
+            shaper: Arc::new(Shaper::default()),
+            log: Arc::new(Log::default()),
+            small: Mutex::default(),
+        });
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { shared, accepting })
+    }
+
+    /// Whether it records.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.shared.mode
+    }
+
+    /// The recording.
+    #[must_use]
+    pub fn recording(&self) -> &Recording {
+        &self.shared.recording
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Its address as clients write it: `http://mirror.bakeoff.internal:7380`.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://{}:{}", self.shared.host, self.shared.address.port())
+    }
+
+    /// The simple index as clients write it.
+    #[must_use]
+    pub fn index_url(&self) -> String {
+        format!("{}/simple", self.origin())
+    }
+
+    /// The environment that leads pip and uv here. It is the same in record and replay.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("PIP_INDEX_URL", self.index_url()),
+            ("PIP_TRUSTED_HOST", self.shared.host.clone()),
+            ("UV_DEFAULT_INDEX", self.index_url()),
+            // Its name before uv 0.4.23.
+            ("UV_INDEX_URL", self.index_url()),
+        ]
+    }
+
+    /// The build arguments that lead everything else here: Docker predefines them, and they are in no cache key.
+    #[must_use]
+    pub fn proxy_arguments(&self) -> Vec<(&'static str, String)> {
+        let direct = format!("localhost,127.0.0.1,{}", self.shared.host);
+        let mut arguments = Vec::new();
+        for (upper, lower, value) in [
+            ("HTTP_PROXY", "http_proxy", self.origin()),
+            ("HTTPS_PROXY", "https_proxy", self.origin()),
+            ("NO_PROXY", "no_proxy", direct),
+        ] {
+            arguments.push((upper, value.clone()));
+            arguments.push((lower, value));
+        }
+        arguments
+    }
+
+    /// The entry that makes its name known in a container: `NAME:ADDRESS`.
+    #[must_use]
+    pub fn extra_host(&self) -> String {
+        format!("{}:{}", self.shared.host, self.shared.address.ip())
+    }
+
+    /// A new trial: this link, and nothing has been sent yet.
+    pub fn begin(&self, link: Link) {
+        self.shared.shaper.set(link);
+        self.shared.log.clear();
+    }
+
+    /// What has been transferred since the last call.
+    pub async fn transfers(&self) -> Vec<Transfer> {
+        self.shared.log.take(PATIENCE).await
+    }
+
+    /// A lock file of uv with the addresses of the index and its files replaced by those of the mirror.
+    #[must_use]
+    pub fn rewrite_lock(&self, text: &str) -> String {
+        let index = self.shared.index.as_ref().map(url::Url::as_str);
+        uv_lock::rewrite(text, index, &self.origin())
+    }
+
+    /// Checks the recording, and prepares the pages that builds will ask for, so that none is made while they wait.
+    /// Returns what is damaged.
+    ///
+    /// # Errors
+    /// If the recording can't be read.
+    pub async fn warm(
+        &self,
+        progress: impl Fn(Bytes, Bytes) + Send + 'static,
+    ) -> Result<Vec<recording::Damage>, RecordingError> {
+        let shared = Arc::clone(&self.shared);
+        let warmed = tokio::task::spawn_blocking(move || {
+            let damaged = shared.recording.verify(&progress)?;
+            let index = shared.index.as_ref().map(url::Url::as_str).unwrap_or_default();
+            for entry in shared.recording.entries() {
+                let is_page =
+                    !index.is_empty() && entry.status == 200 && entry.key == recording::Key::get(&entry.key.url);
+                if is_page && entry.key.url.starts_with(index) && entry.key.url.ends_with('/') {
+                    // A page that can't be read is told of when somebody asks for it.
+                    let _ = shared.pages.render(
+                        &shared.recording,
+                        &entry,
+                        index::Form::Json,
+                        true,
+                        shared.fetcher.as_deref(),
+                    );
+                }
+            }
+            Ok(damaged)
+        });
+        warmed.await.unwrap_or_else(|_| Ok(Vec::new()))
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        // Out of file descriptors, say: the next connection may fare better.
+        let Ok((stream, peer)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let shared = Arc::clone(&shared);
+                async move { Ok::<_, std::convert::Infallible>(shared.answer(request, peer).await) }
+            });
+            // How a connection ends is the client's affair; what was sent is in the log.
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
+                .await;
+        });
+    }
+}
+
+/// The loopback address, for clients on this machine.
+pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -1,0 +1,484 @@
+//! Answers the builds: which request gets what. Not for: how bodies travel (that is `body`'s) or how they are had (that is
+//! `fetch`'s).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+
+use super::body::{self, Answer};
+use super::fetch::{Download, Failure, Fetcher, Stage};
+use super::log::{Log, Ticket};
+use super::pages::{Pages, Rendered};
+use super::recording::{self, Entry, Key, Lookup, Recording};
+use super::reply::{Asked, accepts_gzip, answer, moved, nothing, part_of, plain, put, refused, said};
+use super::shape::Shaper;
+use super::synthetic::WheelFile;
+use super::{Kind, Mode, Origin, index, tunnel};
+
+/// Bodies up to this size are kept in memory.
+const SMALL: u64 = 256 * 1024;
+
+/// How much of them is kept.
+const SMALL_IN_ALL: usize = 32 << 20;
+
+/// What an index is asked for: the form that says most, else any.
+const PAGES: &str = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
+
+/// What every connection shares.
+#[derive(Debug)]
+pub struct Shared {
+    pub mode: Mode,
+    /// The name by which builds know the mirror, and the address that it listens on.
+    pub host: String,
+    pub address: SocketAddr,
+    pub recording: Arc<Recording>,
+    pub fetcher: Option<Arc<Fetcher>>,
+    /// The simple index upstream, with a slash at its end.
+    pub index: Option<url::Url>,
+    pub synthetic: BTreeMap<String, WheelFile>,
+    pub pages: Pages,
+    pub shaper: Arc<Shaper>,
+    pub log: Arc<Log>,
+    pub small: Mutex<BTreeMap<String, Bytes>>,
+}
+
+/// A thing to be sent: where it is and what is said of it.
+struct Content<'a> {
+    path: std::path::PathBuf,
+    size: u64,
+    sha256: &'a str,
+    headers: &'a [(String, String)],
+}
+
+impl Shared {
+    /// Answers a request.
+    pub async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Response<Answer> {
+        let asked = Asked {
+            head_only: request.method() == Method::HEAD,
+            headers: request.headers().clone(),
+            source: peer.ip().to_canonical(),
+        };
+        if request.method() == Method::CONNECT {
+            return tunnel::answer(&self, request, &asked.ticketed(&self.log, Kind::Tunnel)).await;
+        }
+        let uri = request.uri().clone();
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let url = uri.to_string();
+            let ticket = asked.ticket(&self.log, Kind::Proxied, uri.path(), &url);
+            let problem = format!("{} {url}: only GET and HEAD can be recorded", request.method());
+            return refused(ticket, StatusCode::METHOD_NOT_ALLOWED, &url, problem);
+        }
+        match uri.host() {
+            Some(host) if !self.is_own(host, uri.port_u16()) => self.proxied(&uri, &asked).await,
+            _ => self.own(&uri, &asked).await,
+        }
+    }
+
+    /// A client that ignores `NO_PROXY` asks for our own pages through us.
+    fn is_own(&self, host: &str, port: Option<u16>) -> bool {
+        let named = host.eq_ignore_ascii_case(&self.host) || host == self.address.ip().to_string();
+        named && port.unwrap_or(80) == self.address.port()
+    }
+
+    async fn own(&self, uri: &Uri, asked: &Asked) -> Response<Answer> {
+        let path = uri.path();
+        if let Some(project) = path.strip_prefix("/simple/").filter(|project| !project.is_empty()) {
+            let Some(project) = project.strip_suffix('/') else {
+                return moved(&format!("{path}/"));
+            };
+            let normalized = index::normalize(project);
+            if index::is_project_name(project) && normalized != project {
+                return moved(&format!("/simple/{normalized}/"));
+            }
+            return self.project(project, asked).await;
+        }
+        if let Some(name) = path.strip_prefix("/synthetic/") {
+            return self.generated(name, asked).await;
+        }
+        if let Some(rest) = path.strip_prefix("/files/") {
+            let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            return self.file(rest, &query, asked).await;
+        }
+        let ticket = asked.ticket(&self.log, Kind::Proxied, path, path);
+        let problem = format!("{path}: the mirror serves /simple/PROJECT/ and /files/…");
+        refused(ticket, StatusCode::NOT_FOUND, path, problem)
+    }
+
+    /// A page of the index.
+    async fn project(&self, project: &str, asked: &Asked) -> Response<Answer> {
+        let mut ticket = asked.ticket(&self.log, Kind::Index, project, &format!("simple/{project}"));
+        if !index::is_project_name(project) {
+            let shown: String = project.chars().take(80).collect();
+            let problem = format!("{shown:?} is no name of a project");
+            return refused(ticket, StatusCode::NOT_FOUND, &shown, problem);
+        }
+        let form = index::Form::negotiate(asked.header(header::ACCEPT));
+        let zipped = accepts_gzip(asked.header(header::ACCEPT_ENCODING));
+        if let Some(page) = self.pages.synthetic(project, form, zipped) {
+            ticket.answered(200, Origin::Synthetic, None);
+            return self.page(&page, form, zipped, asked, ticket).await;
+        }
+        let Some(url) = self
+            .index
+            .as_ref()
+            .and_then(|index| index.join(&format!("{project}/")).ok())
+        else {
+            let problem = format!(
+                "the index page of {project}: no package has been recorded, and no index is configured to record from"
+            );
+            return refused(ticket, StatusCode::FORBIDDEN, &format!("/simple/{project}/"), problem);
+        };
+        let (entry, origin) = match self.whole(&Key::get(url.as_str())).await {
+            Ok(found) => found,
+            Err(failure) => return self.failed(ticket, url.as_str(), &failure),
+        };
+        if entry.status != 200 {
+            ticket.answered(entry.status, origin, Some(0));
+            return plain(
+                entry.status,
+                format!("{project}: the index has no such project\n"),
+                ticket,
+                &self.shaper,
+            );
+        }
+        match self
+            .pages
+            .render(&self.recording, &entry, form, zipped, self.fetcher.as_deref())
+        {
+            Ok(page) => {
+                ticket.answered(200, origin, None);
+                self.page(&page, form, zipped, asked, ticket).await
+            }
+            Err(problem) => refused(ticket, StatusCode::BAD_GATEWAY, url.as_str(), problem),
+        }
+    }
+
+    async fn page(
+        &self,
+        page: &Rendered,
+        form: index::Form,
+        zipped: bool,
+        asked: &Asked,
+        mut ticket: Ticket,
+    ) -> Response<Answer> {
+        self.shaper.delay().await;
+        let mut response = Response::new(nothing());
+        let headers = response.headers_mut();
+        put(headers, header::CONTENT_TYPE, form.content_type());
+        put(headers, header::ETAG, &page.etag);
+        put(headers, header::VARY, "accept, accept-encoding");
+        if let Some(caching) = &page.cache_control {
+            put(headers, header::CACHE_CONTROL, caching);
+        }
+        if zipped {
+            put(headers, header::CONTENT_ENCODING, "gzip");
+        }
+        if asked.has(&page.etag, None) {
+            ticket.status(304);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else if asked.head_only {
+            put(headers, header::CONTENT_LENGTH, &page.body.len().to_string());
+        } else {
+            ticket.expect(page.body.len());
+            *response.body_mut() = body::whole(page.body.clone(), ticket, &self.shaper);
+        }
+        response
+    }
+
+    async fn generated(&self, name: &str, asked: &Asked) -> Response<Answer> {
+        let kind = kind_of(name);
+        let mut ticket = asked.ticket(&self.log, kind, name, &format!("synthetic/{name}"));
+        let wheel = self.synthetic.get(name.strip_suffix(".metadata").unwrap_or(name));
+        let Some(wheel) = wheel else {
+            let problem = format!("{name}: no such package was generated");
+            return refused(ticket, StatusCode::NOT_FOUND, name, problem);
+        };
+        let headers = [
+            ("content-type".to_owned(), "application/octet-stream".to_owned()),
+            (
+                "cache-control".to_owned(),
+                "max-age=365000000, immutable, public".to_owned(),
+            ),
+        ];
+        let (path, sha256) = match kind {
+            Kind::Metadata => (&wheel.metadata_path, &wheel.metadata_sha256),
+            _ => (&wheel.path, &wheel.sha256),
+        };
+        let size = path.metadata().map_or(0, |data| data.len());
+        ticket.answered(200, Origin::Synthetic, Some(size));
+        let content = Content {
+            path: path.clone(),
+            size,
+            sha256,
+            headers: &headers,
+        };
+        self.send(&content, asked, ticket).await
+    }
+
+    /// `rest` is `https/HOST/PATH`.
+    async fn file(&self, rest: &str, query: &str, asked: &Asked) -> Response<Answer> {
+        let url = rest.split_once('/').and_then(|(scheme, rest)| {
+            let url = url::Url::parse(&format!("{scheme}://{rest}{query}")).ok()?;
+            (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
+        });
+        let Some(url) = url else {
+            let shown: String = rest.chars().take(200).collect();
+            let ticket = asked.ticket(&self.log, Kind::File, &shown, &shown);
+            let problem = format!("/files/{shown}: expected /files/https/HOST/PATH");
+            return refused(ticket, StatusCode::NOT_FOUND, &shown, problem);
+        };
+        let name = url.path().rsplit('/').next().unwrap_or_default();
+        let name = percent_encoding::percent_decode_str(name)
+            .decode_utf8_lossy()
+            .into_owned();
+        let ticket = asked.ticket(&self.log, kind_of(&name), &name, url.as_str());
+        self.recorded(url.as_str(), asked, ticket).await
+    }
+
+    /// Anything else over plain HTTP.
+    async fn proxied(&self, uri: &Uri, asked: &Asked) -> Response<Answer> {
+        let url = uri.to_string();
+        let ticket = asked.ticket(&self.log, Kind::Proxied, uri.path(), &url);
+        if uri.scheme_str() != Some("http") {
+            let problem = format!("{url}: only plain HTTP can be recorded through the proxy");
+            return refused(ticket, StatusCode::BAD_REQUEST, &url, problem);
+        }
+        self.recorded(&url, asked, ticket).await
+    }
+
+    /// Something recorded, or to be recorded, under its URL.
+    async fn recorded(&self, url: &str, asked: &Asked, mut ticket: Ticket) -> Response<Answer> {
+        let get = Key::get(url);
+        let part = Key {
+            url: url.to_owned(),
+            method: if asked.head_only {
+                recording::Method::Head
+            } else {
+                recording::Method::Get
+            },
+            range: asked.header(header::RANGE).map(str::to_owned),
+        };
+        // What is recorded whole has every part; a part is recorded by itself only if the whole is not.
+        for key in [&get, &part] {
+            match self.find(key) {
+                Ok(Some(entry)) => {
+                    ticket.answered(entry.status, Origin::Recording, Some(entry.size));
+                    return self.entry(&entry, asked, ticket).await;
+                }
+                Ok(None) => {}
+                Err(failure) => return self.failed(ticket, url, &failure),
+            }
+        }
+        let Some(fetcher) = &self.fetcher else {
+            return self.failed(ticket, url, &self.not_recorded(url));
+        };
+        let mut download = fetcher.get(&part, asked.header(header::ACCEPT));
+        match begun(&mut download).await {
+            Ok((entry, length)) => {
+                ticket.answered(entry.status, Origin::Upstream, length);
+                self.shaper.delay().await;
+                let mut response = Response::new(nothing());
+                *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                said(response.headers_mut(), &entry.headers);
+                if !asked.head_only {
+                    *response.body_mut() = body::growing(download, length, ticket, &self.shaper);
+                }
+                response
+            }
+            Err(failure) => self.failed(ticket, url, &failure),
+        }
+    }
+
+    fn find(&self, key: &Key) -> Result<Option<Arc<Entry>>, Failure> {
+        match self.recording.find(key) {
+            Ok(Lookup::Found(entry)) => Ok(Some(entry)),
+            Ok(Lookup::Damaged(_)) if self.fetcher.is_none() => Err(Failure {
+                status: 500,
+                reason: format!(
+                    "{key}: its recording is damaged (`bakeoff mirror verify` says how); `bakeoff mirror prune` removes it, \
+                     and a run with --network record fetches it again"
+                ),
+            }),
+            // Fetched again.
+            Ok(Lookup::Damaged(_) | Lookup::Missing) => Ok(None),
+            Err(error) => Err(Failure {
+                status: 500,
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    fn not_recorded(&self, url: &str) -> Failure {
+        Failure {
+            status: 403,
+            reason: format!("{url} is not in the recording {:?}", self.recording.name()),
+        }
+    }
+
+    /// Something recorded, downloaded to its end if need be.
+    async fn whole(&self, key: &Key) -> Result<(Arc<Entry>, Origin), Failure> {
+        if let Some(entry) = self.find(key)? {
+            return Ok((entry, Origin::Recording));
+        }
+        let Some(fetcher) = &self.fetcher else {
+            return Err(self.not_recorded(&key.url));
+        };
+        let mut download = fetcher.get(key, Some(PAGES));
+        let ended = download.wait_for(|stage| matches!(stage, Stage::Done { .. } | Stage::Failed(_)));
+        match ended.await.as_deref() {
+            Ok(Stage::Done { entry, .. }) if matches!(entry.status, 200 | 404 | 410) => {
+                Ok((Arc::clone(entry), Origin::Upstream))
+            }
+            Ok(Stage::Done { entry, .. }) => Err(Failure {
+                status: 502,
+                reason: format!("{}: upstream answered with the status {}", key.url, entry.status),
+            }),
+            Ok(Stage::Failed(failure)) => Err(failure.clone()),
+            _ => Err(given_up()),
+        }
+    }
+
+    fn failed(&self, mut ticket: Ticket, url: &str, failure: &Failure) -> Response<Answer> {
+        let origin = if self.fetcher.is_some() {
+            Origin::Upstream
+        } else {
+            Origin::Refused
+        };
+        ticket.failed(failure.status, origin, url, failure.reason.clone());
+        plain(
+            failure.status,
+            format!("bakeoff mirror: {}\n", failure.reason),
+            ticket,
+            &self.shaper,
+        )
+    }
+
+    async fn entry(&self, entry: &Entry, asked: &Asked, ticket: Ticket) -> Response<Answer> {
+        let content = Content {
+            path: self.recording.blob(&entry.sha256),
+            size: entry.size,
+            sha256: &entry.sha256,
+            headers: &entry.headers,
+        };
+        if entry.status == 200 && entry.key.method == recording::Method::Get {
+            return self.send(&content, asked, ticket).await;
+        }
+        // A recorded part, head or absence is sent as it was.
+        self.shaper.delay().await;
+        let mut response = Response::new(nothing());
+        *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        said(response.headers_mut(), &entry.headers);
+        if !asked.head_only {
+            *response.body_mut() = self.content(&content, 0, entry.size, ticket).await;
+        }
+        response
+    }
+
+    /// Sends a body, or the part of it that was asked for.
+    async fn send(&self, content: &Content<'_>, asked: &Asked, mut ticket: Ticket) -> Response<Answer> {
+        self.shaper.delay().await;
+        let etag = format!("\"{}\"", content.sha256);
+        let modified = content.headers.iter().find(|(name, _)| name == "last-modified");
+        let modified = modified.map(|(_, value)| value.as_str());
+        let mut headers = HeaderMap::new();
+        said(&mut headers, content.headers);
+        put(&mut headers, header::ETAG, &etag);
+        put(&mut headers, header::ACCEPT_RANGES, "bytes");
+        if asked.has(&etag, modified) {
+            ticket.status(304);
+            return answer(StatusCode::NOT_MODIFIED, headers, nothing());
+        }
+        let (mut status, mut from, mut length) = (StatusCode::OK, 0, content.size);
+        // A range that is not understood is ignored (RFC 9110, 14.2).
+        match asked
+            .range(&etag, modified)
+            .and_then(|range| part_of(range, content.size))
+        {
+            Some(Ok((start, end))) => {
+                (status, from, length) = (StatusCode::PARTIAL_CONTENT, start, end - start + 1);
+                let part = format!("bytes {start}-{end}/{}", content.size);
+                put(&mut headers, header::CONTENT_RANGE, &part);
+                ticket.status(206);
+            }
+            Some(Err(())) => {
+                put(
+                    &mut headers,
+                    header::CONTENT_RANGE,
+                    &format!("bytes */{}", content.size),
+                );
+                ticket.status(416);
+                return answer(StatusCode::RANGE_NOT_SATISFIABLE, headers, nothing());
+            }
+            None => {}
+        }
+        let body = if asked.head_only {
+            put(&mut headers, header::CONTENT_LENGTH, &length.to_string());
+            nothing()
+        } else {
+            self.content(content, from, length, ticket).await
+        };
+        answer(status, headers, body)
+    }
+
+    async fn content(&self, content: &Content<'_>, from: u64, length: u64, ticket: Ticket) -> Answer {
+        if content.size <= SMALL
+            && let Some(bytes) = self.small(content).await
+            && let (Ok(from), Ok(length)) = (usize::try_from(from), usize::try_from(length))
+            && let Some(end) = from.checked_add(length).filter(|end| *end <= bytes.len())
+        {
+            return body::whole(bytes.slice(from..end), ticket, &self.shaper);
+        }
+        body::file(content.path.clone(), from, length, ticket, &self.shaper)
+    }
+
+    /// A small body, from memory after the first time.
+    async fn small(&self, content: &Content<'_>) -> Option<Bytes> {
+        let kept = |small: &Mutex<BTreeMap<String, Bytes>>| {
+            let small = small.lock().unwrap_or_else(PoisonError::into_inner);
+            small.get(content.sha256).cloned()
+        };
+        if let Some(bytes) = kept(&self.small) {
+            return Some(bytes);
+        }
+        let bytes = Bytes::from(tokio::fs::read(&content.path).await.ok()?);
+        let mut small = self.small.lock().unwrap_or_else(PoisonError::into_inner);
+        if small.values().map(Bytes::len).sum::<usize>() + bytes.len() > SMALL_IN_ALL {
+            small.clear();
+        }
+        small.insert(content.sha256.to_owned(), bytes.clone());
+        Some(bytes)
+    }
+}
+
+fn kind_of(name: &str) -> Kind {
+    if name.ends_with(".metadata") {
+        Kind::Metadata
+    } else {
+        Kind::File
+    }
+}
+
+fn given_up() -> Failure {
+    Failure {
+        status: 502,
+        reason: "the download was given up".to_owned(),
+    }
+}
+
+/// Waits for the head of a download.
+async fn begun(download: &mut Download) -> Result<(Arc<Entry>, Option<u64>), Failure> {
+    match download
+        .wait_for(|stage| !matches!(stage, Stage::Waiting))
+        .await
+        .as_deref()
+    {
+        Ok(Stage::Arriving { head, length, .. }) => Ok((Arc::clone(head), *length)),
+        Ok(Stage::Done { entry, .. }) => Ok((Arc::clone(entry), Some(entry.size))),
+        Ok(Stage::Failed(failure)) => Err(failure.clone()),
+        _ => Err(given_up()),
+    }
+}
