@@ -76,6 +76,7 @@ fn bench() -> Result<(), Error> {
         cache: etcetera::BaseStrategy::cache_dir(&etcetera::choose_base_strategy()?).join("bakeoff"),
         source: bakeoff::images::Source::Auto,
         trust_host_ca: false,
+        index: None,
         repeats: SAMPLES + 2,
     };
     let cancel = CancellationToken::new();

@@ -7,6 +7,8 @@ use crate::engine::lock::LockError;
 use crate::environment::doctor::START_ENGINE;
 use crate::images::ImagesError;
 use crate::journal::JournalError;
+use crate::mirror::UpstreamError;
+use crate::mirror::recording::RecordingError;
 use crate::report::ReportError;
 use crate::runner::RunError;
 use crate::suite::SuiteError;
@@ -27,6 +29,10 @@ pub(super) enum Failure {
     Report(#[from] ReportError),
     #[error(transparent)]
     Lock(#[from] LockError),
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
     #[error("{free} are free where the engine keeps its data, and a trial of this suite needs about {needed}")]
     Disk { free: Bytes, needed: Bytes },
     #[error("there is no folder for caches: {0}")]
@@ -47,22 +53,29 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Suite(_) => 3,
+            Self::Suite(_) | Self::Upstream(_) => 3,
             Self::Engine(error) => engine_code(error),
             Self::Disk { .. } | Self::Lock(LockError::Busy { .. }) | Self::Unwell { .. } => 4,
             Self::Run(error) => match error {
                 RunError::Engine(error) => engine_code(error),
-                RunError::Images(_) | RunError::Python { .. } | RunError::Registry { .. } => 4,
+                RunError::Images(_)
+                | RunError::Python { .. }
+                | RunError::Registry { .. }
+                | RunError::NoBridge(_)
+                | RunError::Mirror(_) => 4,
                 RunError::Fixture(_)
                 | RunError::Dockerfile { .. }
                 | RunError::Context(_)
                 | RunError::Ignore(_)
+                | RunError::Upstream(_)
                 | RunError::Platform { .. } => 3,
+                RunError::Recording(error) => recording_code(error),
                 RunError::Lock { .. } => 5,
                 RunError::Interrupted => 130,
-                RunError::Stopped => 1,
+                RunError::Synthetic(_) | RunError::Stopped => 1,
             },
             Self::FailedPhases => 5,
+            Self::Recording(error) => recording_code(error),
             Self::Journal(_)
             | Self::Report(_)
             | Self::Lock(LockError::File { .. })
@@ -87,14 +100,24 @@ impl Failure {
                 ),
                 RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
                 RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
+                RunError::NoBridge(_) | RunError::Mirror(_) => Some(
+                    "the mirror listens on the engine's bridge, so the engine must run on this machine; \
+                     `--network upstream` measures without it"
+                        .into(),
+                ),
+                RunError::Recording(error) => recording_hint(error),
+                RunError::Upstream(_) => Some("name an index with --index, as http:// or https:// address".into()),
                 RunError::Registry { .. } => Some("`bakeoff doctor` looks at engine and images".into()),
                 RunError::Fixture(_)
                 | RunError::Dockerfile { .. }
                 | RunError::Context(_)
                 | RunError::Ignore(_)
+                | RunError::Synthetic(_)
                 | RunError::Stopped => None,
             },
             Self::Journal(error) => error.hint(),
+            Self::Recording(error) => recording_hint(error),
+            Self::Upstream(_) => Some("correct it there, or name an index with --index".into()),
             Self::Lock(LockError::Busy { .. }) => {
                 Some("wait for it to end; two runs at a time would measure each other".into())
             }
@@ -131,6 +154,32 @@ impl Failure {
         }
         // There is nowhere left to complain to.
         let _ = out.write_all(text.as_bytes());
+    }
+}
+
+fn recording_code(error: &RecordingError) -> u8 {
+    match error {
+        RecordingError::Absent { .. } | RecordingError::OtherIndex { .. } => 4,
+        RecordingError::File { .. }
+        | RecordingError::Manifest { .. }
+        | RecordingError::Newer { .. }
+        | RecordingError::Archive { .. } => 1,
+    }
+}
+
+fn recording_hint(error: &RecordingError) -> Option<String> {
+    match error {
+        RecordingError::Absent { .. } => {
+            Some("`--network record` makes it, `bakeoff mirror import` takes it from a file".into())
+        }
+        RecordingError::OtherIndex { .. } => {
+            Some("choose another recording with --recording, or the index that it was made from with --index".into())
+        }
+        RecordingError::Manifest { .. } => {
+            Some("import the recording again, or remove its folder and record anew".into())
+        }
+        RecordingError::Newer { .. } => Some("use the version of bakeoff that made it".into()),
+        RecordingError::File { .. } | RecordingError::Archive { .. } => None,
     }
 }
 

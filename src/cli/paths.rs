@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use etcetera::BaseStrategy as _;
 
 use super::Failure;
+use crate::mirror::{self, Upstream};
 
 /// Where runs lie unless `--out` says otherwise, below the folder in which the program is called.
 pub(super) const RUNS: &str = "reports/runs";
@@ -12,4 +13,12 @@ pub(super) const RUNS: &str = "reports/runs";
 /// The program's folder in the user's cache (`XDG_CACHE_HOME`, else `~/.cache`).
 pub(super) fn cache() -> Result<PathBuf, Failure> {
     Ok(etcetera::choose_base_strategy()?.cache_dir().join("bakeoff"))
+}
+
+/// The package index that the user's pip or uv is configured for.
+pub(super) fn index() -> Result<Option<Upstream>, Failure> {
+    let strategy = etcetera::choose_base_strategy()?;
+    let variable = |name: &str| std::env::var(name).ok();
+    let configured = mirror::configured(&variable, strategy.home_dir(), &strategy.config_dir())?;
+    Ok(configured.map(|configured| configured.upstream))
 }

@@ -108,6 +108,7 @@ pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
         cache: paths::cache()?,
         source: arguments.base_images.into(),
         trust_host_ca: arguments.trust_host_ca,
+        index: paths::index()?,
         repeats: 1,
     };
     let dir = arguments

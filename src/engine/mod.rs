@@ -174,6 +174,12 @@ pub trait Engine: Send + Sync {
     /// If the engine refuses.
     fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
 
+    /// The host's address on the network that builds use: what listens there can be reached by builds.
+    ///
+    /// # Errors
+    /// If the engine has no such network, or does not answer.
+    fn gateway(&self) -> impl Future<Output = Result<std::net::IpAddr, EngineError>> + Send;
+
     /// Removes a network. An absent one is no error.
     ///
     /// # Errors

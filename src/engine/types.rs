@@ -75,6 +75,8 @@ pub struct BuildRequest {
     pub target: Option<String>,
     /// The platform, if not the engine's own.
     pub platform: Option<String>,
+    /// Names that the steps' containers know, `NAME:ADDRESS`.
+    pub extra_hosts: Vec<String>,
     /// How long it may take; then it fails, with what was traced by then.
     pub limit: std::time::Duration,
 }
@@ -234,6 +236,8 @@ pub struct ContainerSpec {
     pub publish: Option<u16>,
     /// A labelled volume (name, mount point).
     pub volume: Option<(String, String)>,
+    /// Names that the container knows, `NAME:ADDRESS`.
+    pub extra_hosts: Vec<String>,
     /// The folder in which the command runs.
     pub workdir: Option<String>,
     /// A tar archive unpacked at `/` before the start.

@@ -15,6 +15,11 @@ use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError};
 use crate::images::trust::{self, Trust};
 use crate::suite::Scenario;
 
+/// Where apt of Debian-like images looks for configuration; nothing else minds it.
+const APT_CONFIGURATION: &str = "etc/apt/apt.conf.d/99bakeoff-recorded";
+
+const RECORDED_LISTS: &str = "Acquire::Check-Valid-Until \"false\";\n";
+
 /// How long it may take to make or mark a base.
 const ASIDE_LIMIT: Duration = Duration::from_secs(300);
 
@@ -92,6 +97,16 @@ impl<E: Engine> Session<'_, E> {
                 dockerfile.push_str(&format!("ENV {name}={value}\n"));
             }
         }
+        if let Some(mirror) = self.mirror.as_ref().filter(|_| image.used != "scratch") {
+            for (name, value) in mirror.environment() {
+                dockerfile.push_str(&format!("ENV {name}={value}\n"));
+            }
+            // A distribution's package lists say until when they are valid; recorded ones stay what they are.
+            files.push((
+                PathBuf::from("files").join(APT_CONFIGURATION),
+                RECORDED_LISTS.as_bytes().to_vec(),
+            ));
+        }
         files.push((PathBuf::from("Dockerfile"), dockerfile.into_bytes()));
         // The classic builder leaves no record in BuildKit's cache.
         let trace = self.build_aside(&files, tag, Builder::Classic).await?;
@@ -146,6 +161,7 @@ impl<E: Engine> Session<'_, E> {
             builder,
             target: None,
             platform: None,
+            extra_hosts: Vec::new(),
             limit: ASIDE_LIMIT,
         };
         let built = self.engine.build(&request, &|_| {}).await;

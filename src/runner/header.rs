@@ -35,30 +35,31 @@ impl<E: Engine> Session<'_, E> {
             seed: plan.seed,
             rounds: suite.rounds,
             warmup: suite.warmup,
-            scenarios: suite.scenarios.iter().map(scenario_head).collect(),
+            scenarios: suite
+                .scenarios
+                .iter()
+                .map(|scenario| self.scenario_head(scenario))
+                .collect(),
             journey: suite.journey.iter().map(phase_head).collect(),
             order: plan.order(suite),
             images,
-            network: super::event::NetworkHead {
-                mode: "upstream".into(),
-                recording: None,
-                synthetic: None,
-            },
-            fingerprint: environment::fingerprint(info, bases, "upstream", ""),
+            network: self.network.clone(),
+            fingerprint: environment::fingerprint(info, bases, &self.network_identity(), &self.recording_digest()),
             published: suite.published.as_ref().map(published_head),
         }
     }
-}
 
-fn scenario_head(scenario: &Scenario) -> ScenarioHead {
-    ScenarioHead {
-        name: scenario.name.clone(),
-        base_name: scenario.base_name.clone(),
-        factors: scenario.factors.clone(),
-        builder: scenario.builder.name().to_owned(),
-        dockerfile: scenario.dockerfile.text().to_owned(),
-        build_args: scenario.build_args.clone(),
-        link: String::new(),
+    fn scenario_head(&self, scenario: &Scenario) -> ScenarioHead {
+        let link = self.mirror.as_ref().map(|_| scenario.link.to_string());
+        ScenarioHead {
+            name: scenario.name.clone(),
+            base_name: scenario.base_name.clone(),
+            factors: scenario.factors.clone(),
+            builder: scenario.builder.name().to_owned(),
+            dockerfile: scenario.dockerfile.text().to_owned(),
+            build_args: scenario.build_args.clone(),
+            link: link.unwrap_or_default(),
+        }
     }
 }
 

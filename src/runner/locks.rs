@@ -8,6 +8,7 @@ use crate::engine::archive::{archive, unpack};
 use crate::engine::{ContainerSpec, Engine};
 use crate::fixture::Workspace;
 use crate::images::trust::{self, Trust};
+use crate::mirror;
 use crate::suite::{LockSpec, PhaseKind, PhaseSpec};
 
 impl<E: Engine> Session<'_, E> {
@@ -27,12 +28,7 @@ impl<E: Engine> Session<'_, E> {
                 if self.locks.contains_key(&key) {
                     continue;
                 }
-                let kept = self
-                    .settings
-                    .cache
-                    .join("locks")
-                    .join(format!("{key}-{}", self.tool_key()));
-                let content = if let Ok(content) = std::fs::read(&kept) {
+                let content = if let Some(content) = self.kept_lock(&key)? {
                     content
                 } else {
                     self.note(format!("making {} ({})", lock.file.display(), state_name(spec, times)));
@@ -42,16 +38,57 @@ impl<E: Engine> Session<'_, E> {
                     let made = self
                         .make_lock(lock, &workspace, tool.as_deref().unwrap_or_default())
                         .await?;
-                    keep(&kept, &made).map_err(|error| RunError::Lock {
-                        file: lock.file.clone(),
-                        reason: format!("{}: {error}", kept.display()),
-                    })?;
+                    self.keep_lock(&key, &made)?;
                     made
                 };
                 self.locks.insert(key, content);
             }
         }
         Ok(())
+    }
+
+    /// The lock file that was made for this state of the context: in the recording, since it leads to the mirror, else in
+    /// the user's cache.
+    fn kept_lock(&self, key: &str) -> Result<Option<Vec<u8>>, RunError> {
+        let Some(mirror) = &self.mirror else {
+            return Ok(std::fs::read(self.lock_path(key)).ok());
+        };
+        let kept = mirror.recording().lock_file(&self.recorded_lock_key(key))?;
+        // It is kept with the port that the mirror has as a rule.
+        Ok(kept.map(|content| replaced(&content, &usual_origin(), &mirror.origin())))
+    }
+
+    fn keep_lock(&self, key: &str, content: &[u8]) -> Result<(), RunError> {
+        if let Some(mirror) = &self.mirror {
+            let content = replaced(content, &mirror.origin(), &usual_origin());
+            return Ok(mirror
+                .recording()
+                .keep_lock_file(&self.recorded_lock_key(key), &content)?);
+        }
+        let path = self.lock_path(key);
+        keep(&path, content).map_err(|error| RunError::Lock {
+            file: self
+                .suite
+                .fixture
+                .lock
+                .as_ref()
+                .map(|lock| lock.file.clone())
+                .unwrap_or_default(),
+            reason: format!("{}: {error}", path.display()),
+        })
+    }
+
+    fn lock_path(&self, key: &str) -> PathBuf {
+        self.settings
+            .cache
+            .join("locks")
+            .join(format!("{key}-{}", self.tool_key()))
+    }
+
+    /// A recording may come from another machine, where the images of the same tools have other ids.
+    fn recorded_lock_key(&self, key: &str) -> String {
+        let minor = self.placeholders.get("PYTHON_MINOR").cloned().unwrap_or_default();
+        format!("{key}-python{minor}-{}", self.role("uv"))
     }
 
     /// A lock file depends on the tool that made it and on the Python that it was made for.
@@ -110,6 +147,14 @@ impl<E: Engine> Session<'_, E> {
                 .map(|(name, content)| (folder.join(name), content)),
         );
         let mut env = vec!["UV_PYTHON_DOWNLOADS=never".to_owned()];
+        if let Some(mirror) = &self.mirror {
+            env.extend(
+                mirror
+                    .environment()
+                    .into_iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            );
+        }
         if let Some(trust) = self
             .trust
             .as_ref()
@@ -124,6 +169,7 @@ impl<E: Engine> Session<'_, E> {
             command: Some(lock.command.clone()),
             env,
             labels: self.labels(),
+            extra_hosts: self.extra_hosts(),
             workdir: Some(format!("/{}", folder.display())),
             files: Some(archive(&files, 0o755).map_err(|error| fail(error.to_string()))?),
             ..ContainerSpec::default()
@@ -159,6 +205,18 @@ fn state_name(spec: &PhaseSpec, times: usize) -> String {
         ([], _) => "as it is".to_owned(),
         (edits, 0) => format!("after {}", edits.join(", ")),
         (edits, times) => format!("after {}, {}", edits.join(", "), times + 1),
+    }
+}
+
+/// The mirror's address as a rule: what is kept has this one.
+fn usual_origin() -> String {
+    format!("http://{}:{}", mirror::HOST, mirror::PORT)
+}
+
+fn replaced(content: &[u8], from: &str, to: &str) -> Vec<u8> {
+    match std::str::from_utf8(content) {
+        Ok(text) => text.replace(from, to).into_bytes(),
+        Err(_) => content.to_vec(),
     }
 }
 

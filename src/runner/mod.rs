@@ -7,6 +7,7 @@ mod cleanup;
 pub mod event;
 mod header;
 mod locks;
+mod network;
 mod phase;
 mod prepare;
 mod probe;
@@ -21,11 +22,15 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Engine, EngineError};
 use crate::fixture::FixtureError;
 use crate::images::{ImagesError, Source};
+use crate::mirror::recording::RecordingError;
+use crate::mirror::synthetic::SyntheticError;
+use crate::mirror::{MirrorError, Upstream, UpstreamError};
 use crate::plan::Plan;
 use crate::suite::{PhaseKind, Suite};
 use crate::units::RunId;
 use event::{Outcome, PhaseRecord, Round, RunEnd, RunEvent, TrialKey};
 
+pub use network::recordings;
 pub use prepare::Session;
 pub use trial::Trial;
 
@@ -45,6 +50,8 @@ pub struct Settings {
     pub source: Source,
     /// Whether the host's CA bundle is laid over pulled images too, not just over stand-ins.
     pub trust_host_ca: bool,
+    /// The package index that the user's pip or uv is configured for.
+    pub index: Option<Upstream>,
     /// How often one trial may apply the same edit: lock files are made for as many states.
     pub repeats: usize,
 }
@@ -111,6 +118,21 @@ pub enum RunError {
         /// What it wrote.
         log: String,
     },
+    /// The engine has no network on which the mirror could listen.
+    #[error("builds have no way to the mirror: {0}")]
+    NoBridge(#[source] EngineError),
+    /// The mirror can't be started.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// The recording can't be used.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The index to record from is none.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// The generated packages can't be made.
+    #[error(transparent)]
+    Synthetic(#[from] SyntheticError),
     /// Whoever listens to the events asked to stop.
     #[error("the run was stopped: its events could not be kept")]
     Stopped,
@@ -173,14 +195,17 @@ async fn run_trial<E: Engine>(
     session.tell(RunEvent::TrialStarted(key.clone()))?;
     let mut trial = Trial::open(session, scenario, key, ordinal).await?;
     let measured = measure(session, &mut trial).await;
+    if let Ok(true) = measured {
+        session.recorded(scenario)?;
+    }
     // What the trial made goes away however it ended; only then is its end told.
     let record = trial.close(measured.is_ok()).await;
     session.tell(RunEvent::TrialFinished(record))?;
-    measured.and(session.go_on())
+    measured.map(|_| ()).and(session.go_on())
 }
 
-/// The journey: every phase, in order.
-async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) -> Result<(), RunError> {
+/// The journey: every phase, in order. Returns whether every build ended well.
+async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) -> Result<bool, RunError> {
     let mut broken: Option<String> = None;
     for spec in &session.suite.journey {
         let record = match &broken {
@@ -194,7 +219,7 @@ async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) 
         }
         session.tell(RunEvent::PhaseFinished(Box::new(record)))?;
     }
-    Ok(())
+    Ok(broken.is_none())
 }
 
 impl PhaseRecord {

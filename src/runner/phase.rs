@@ -53,6 +53,12 @@ impl<E: Engine> Trial<'_, E> {
             // BuildKit keeps cache mounts by id for the whole daemon; a namespace makes them the trial's own.
             build_args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), format!("bakeoff-{}", self.nonce));
         }
+        if let Some(mirror) = &session.mirror {
+            // Docker predefines them: they are in no cache key. What the suite sets itself, it means.
+            for (name, value) in mirror.proxy_arguments() {
+                build_args.entry(name.to_owned()).or_insert(value);
+            }
+        }
         let request = BuildRequest {
             context: context.path().to_owned(),
             dockerfile: DOCKERFILE.to_owned(),
@@ -62,6 +68,7 @@ impl<E: Engine> Trial<'_, E> {
             builder: self.scenario.builder,
             target: self.scenario.target.clone(),
             platform: self.scenario.platform.clone(),
+            extra_hosts: session.extra_hosts(),
             limit: session.suite.timeout,
         };
         self.begins(spec)?;
@@ -93,6 +100,7 @@ impl<E: Engine> Trial<'_, E> {
                 record.build = Some(failure.trace);
             }
         }
+        session.account(&mut record).await;
         Ok(record)
     }
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use tokio_util::sync::CancellationToken;
 
-use super::event::{BaseImage, RunEvent};
+use super::event::{BaseImage, NetworkHead, RunEvent};
 use super::redact::Redactor;
 use super::{Events, RunError, Settings, cleanup};
 use crate::engine::archive::unpack;
@@ -14,6 +14,7 @@ use crate::engine::{ContainerExit, ContainerSpec, Engine, EngineInfo, Progress, 
 use crate::fixture::Locks;
 use crate::images::trust::{self, Trust};
 use crate::images::{Base, BaseImages};
+use crate::mirror::Mirror;
 use crate::plan::Plan;
 use crate::suite::{Edit, PhaseSpec, Scenario, Suite};
 
@@ -35,6 +36,10 @@ pub struct Session<'a, E> {
     pub(super) trust: Option<Trust>,
     pub(super) locks: Locks,
     pub(super) placeholders: BTreeMap<String, String>,
+    pub(super) network: NetworkHead,
+    pub(super) mirror: Option<Mirror>,
+    /// The package index that the base image's pip uses where nobody says otherwise.
+    pub(super) client_index: Option<String>,
     events: Events<'a>,
     redactor: Redactor,
 }
@@ -62,6 +67,9 @@ impl<'a, E: Engine> Session<'a, E> {
             trust: Trust::of_host(),
             locks: Locks::new(),
             placeholders: BTreeMap::new(),
+            network: NetworkHead::default(),
+            mirror: None,
+            client_index: None,
             events,
             redactor: Redactor::new(suite),
         };
@@ -70,6 +78,7 @@ impl<'a, E: Engine> Session<'a, E> {
             check_platforms(suite, &info)?;
             session.remove_left_overs().await?;
             session.resolve_bases().await?;
+            session.start_mirror().await?;
             session.make_locks().await?;
             Ok::<_, RunError>(info)
         };
@@ -220,8 +229,9 @@ impl<'a, E: Engine> Session<'a, E> {
         let may_trust = self.trust.is_some() && (base.stand_in || self.settings.trust_host_ca);
         let mut host_ca = may_trust && base.role != "registry" && base.role != "uv";
         if base.role == "python" {
-            let (minor, bundle) = self.look_into_python(&base.used).await?;
+            let (minor, index, bundle) = self.look_into_python(&base.used).await?;
             self.placeholders.insert("PYTHON_MINOR".to_owned(), minor);
+            self.client_index = index;
             // Where image and host trust the same authorities nothing needs to be laid over.
             host_ca &= self
                 .trust
@@ -245,9 +255,11 @@ impl<'a, E: Engine> Session<'a, E> {
         })
     }
 
-    /// The minor version of an image's Python (`3.13`), and its CA bundle.
-    async fn look_into_python(&self, image: &str) -> Result<(String, Option<Vec<u8>>), RunError> {
-        let script = "import sys; print('%d.%d' % sys.version_info[:2])";
+    /// The minor version of an image's Python (`3.13`), the package index that its pip uses by default, and its CA bundle.
+    async fn look_into_python(&self, image: &str) -> Result<PythonImage, RunError> {
+        let script = "import sys\nprint('%d.%d' % sys.version_info[:2])\ntry:\n    \
+                      from pip._internal.models.index import PyPI\n    print(PyPI.simple_url)\n\
+                      except ImportError:\n    pass";
         let spec = ContainerSpec {
             name: format!("bakeoff-{}-python", self.settings.run),
             image: image.to_owned(),
@@ -267,17 +279,18 @@ impl<'a, E: Engine> Session<'a, E> {
         .await;
         self.engine.remove_container(&container.id).await?;
         let (exit, bundle) = looked?;
-        let minor = exit.log.trim().to_owned();
+        let mut lines = exit.log.lines().map(|line| line.trim().to_owned());
+        let minor = lines.next().unwrap_or_default();
         if exit.code != 0 || !minor.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             return Err(RunError::Python {
                 image: image.to_owned(),
-                reason: minor,
+                reason: exit.log.trim().to_owned(),
             });
         }
         let file = bundle
             .and_then(|packed| unpack(&packed).ok())
             .and_then(|files| files.into_iter().next());
-        Ok((minor, file.map(|(_, content)| content)))
+        Ok((minor, lines.next(), file.map(|(_, content)| content)))
     }
 
     /// The edits of a phase; validation has made sure that they exist.
@@ -288,6 +301,9 @@ impl<'a, E: Engine> Session<'a, E> {
             .collect()
     }
 }
+
+/// The minor version of an image's Python, its pip's default index, and its CA bundle.
+type PythonImage = (String, Option<String>, Option<Vec<u8>>);
 
 /// Emulated platforms can't be measured yet.
 fn check_platforms(suite: &Suite, engine: &EngineInfo) -> Result<(), RunError> {

@@ -71,7 +71,12 @@ impl<'s, E: Engine> Trial<'s, E> {
     ) -> Result<Self, RunError> {
         session.note(format!("setting up {} ({})", key.scenario, key.round));
         let nonce = format!("{}-{ordinal}", session.settings.run);
-        let workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
+        let mut workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
+        if let Some(mirror) = &session.mirror {
+            // A lock file of the user's own leads to the index that it was made from.
+            workspace.rewrite("uv.lock", |text| mirror.rewrite_lock(text))?;
+            mirror.begin(scenario.link);
+        }
         let cache_before = session.engine.build_cache().await?;
         let mut replacement = BTreeMap::new();
         let mut bases = Vec::new();

@@ -50,6 +50,7 @@ fn what_is_the_users_stays_as_it_was() {
         builder: Builder::Buildkit,
         target: None,
         platform: None,
+        extra_hosts: Vec::new(),
         limit: Duration::from_secs(600),
     };
     wait(engine.build(&request, &|_| {})).expect("the user's build");
@@ -258,6 +259,7 @@ fn bases_with_triggers_and_foreign_platforms_are_refused_before_anything_is_meas
         builder: Builder::Classic,
         target: None,
         platform: None,
+        extra_hosts: Vec::new(),
         limit: Duration::from_secs(60),
     };
     wait(engine.build(&request, &|_| {})).expect("the user's build");

@@ -112,6 +112,8 @@ fn options(request: &BuildRequest) -> BuildImageOptions {
         labels: Some(map(&request.labels)),
         platform: request.platform.clone().unwrap_or_default(),
         target: request.target.clone().unwrap_or_default(),
+        // The API takes several, bollard one; the mirror's is all there is.
+        extrahosts: request.extra_hosts.first().cloned(),
         version,
         session,
         ..BuildImageOptions::default()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use bollard::models::{ContainerCreateBody, HostConfig, PortBinding, VolumeCreateRequest};
 use bollard::query_parameters::{
@@ -13,6 +14,9 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::{DockerEngine, failed, is_absent};
 use crate::engine::{Container, ContainerExit, ContainerSpec, EngineError, Owned, OwnedKind, RUN_LABEL};
+
+/// The network that builds use.
+const BRIDGE: &str = "bridge";
 
 impl DockerEngine {
     pub(super) async fn start_container(&self, spec: &ContainerSpec) -> Result<Container, EngineError> {
@@ -52,6 +56,7 @@ impl DockerEngine {
         };
         let host = HostConfig {
             port_bindings: key.clone().map(|key| HashMap::from([(key, Some(vec![binding]))])),
+            extra_hosts: Some(spec.extra_hosts.clone()).filter(|hosts| !hosts.is_empty()),
             binds: spec.volume.as_ref().map(|(name, at)| vec![format!("{name}:{at}")]),
             ..HostConfig::default()
         };
@@ -190,6 +195,26 @@ impl DockerEngine {
             Err(error) if is_absent(&error) => Ok(()),
             Err(error) => Err(failed("remove network", name)(error)),
         }
+    }
+
+    /// The host's address on the network that builds use.
+    pub(super) async fn bridge_gateway(&self) -> Result<IpAddr, EngineError> {
+        let none = |reason: &str| EngineError::Operation {
+            operation: "find the gateway of network",
+            subject: BRIDGE.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let options = None::<bollard::query_parameters::InspectNetworkOptions>;
+        let network = self.docker.inspect_network(BRIDGE, options).await;
+        let network = network.map_err(failed("inspect network", BRIDGE))?;
+        let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let gateways = pools
+            .into_iter()
+            .filter_map(|pool| pool.gateway?.parse::<IpAddr>().ok());
+        let mut gateways: Vec<_> = gateways.collect();
+        // IPv4 is what every container has.
+        gateways.sort_by_key(IpAddr::is_ipv6);
+        gateways.into_iter().next().ok_or_else(|| none("it has none"))
     }
 
     pub(super) async fn list_owned(&self) -> Result<Vec<Owned>, EngineError> {

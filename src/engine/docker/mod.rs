@@ -164,6 +164,10 @@ impl Engine for DockerEngine {
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         self.delete_volume(name).await
     }
+    async fn gateway(&self) -> Result<std::net::IpAddr, EngineError> {
+        self.bridge_gateway().await
+    }
+
     async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
         self.delete_network(name).await
     }

@@ -1,0 +1,394 @@
+//! How the builds of a run reach what they download: starts the mirror, decides between record and replay, and joins each
+//! download to the step that asked for it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::event::{Asker, Failure, NetworkHead, Outcome, PhaseRecord, RecordingHead, StepTransfer};
+use super::{RunError, Session};
+use crate::engine::{BuildTrace, Engine, StepTrace};
+use crate::fixture::Workspace;
+use crate::mirror::recording::{Recording, hex};
+use crate::mirror::{self, Config, Mirror, Origin, Transfer, Upstream, synthetic};
+use crate::suite::{NetworkMode, PhaseKind, Scenario};
+
+/// How many problems of downloads a failure tells of.
+const SHOWN: usize = 5;
+
+/// The recordings below a cache folder.
+#[must_use]
+pub fn recordings(cache: &std::path::Path) -> std::path::PathBuf {
+    cache.join("recordings")
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// The recording's name: the suite's and the variant's unless the suite has another.
+    fn recording_name(&self) -> String {
+        let suite = self.suite;
+        let own = || {
+            let variant = &suite.fixture.variant;
+            let hyphen = if variant.is_empty() { "" } else { "-" };
+            format!("{}{hyphen}{variant}", suite.name)
+        };
+        suite.network.recording.clone().unwrap_or_else(own)
+    }
+
+    /// Starts the mirror, unless the builds are to go upstream by themselves.
+    pub(super) async fn start_mirror(&mut self) -> Result<(), RunError> {
+        let network = &self.suite.network;
+        if network.mode == NetworkMode::Upstream {
+            "upstream".clone_into(&mut self.network.mode);
+            return Ok(());
+        }
+        let folder = recordings(&self.settings.cache).join(self.recording_name());
+        let recording = Arc::new(match network.mode {
+            NetworkMode::Replay => Recording::open(&folder)?,
+            _ => Recording::create(&folder)?,
+        });
+        let mut replay = network.mode == NetworkMode::Replay;
+        if network.mode == NetworkMode::Auto {
+            let wanted = self.recording_keys()?;
+            replay = wanted.values().all(|key| recording.is_complete(key));
+        }
+        let upstream = if replay { None } else { self.upstream()? };
+        let synthetic = self.generate().await?;
+        let bind: IpAddr = self.engine.gateway().await.map_err(RunError::NoBridge)?;
+        let mode = if replay {
+            mirror::Mode::Replay
+        } else {
+            mirror::Mode::Record
+        };
+        let mirror = Mirror::start(Config {
+            mode,
+            recording,
+            upstream,
+            synthetic,
+            bind,
+            host: mirror::HOST.to_owned(),
+            port: mirror::PORT,
+        })
+        .await?;
+        let recording = mirror.recording();
+        let stats = recording.stats();
+        let verb = if replay { "replaying" } else { "recording into" };
+        self.note(format!(
+            "{verb} {} ({} downloads, {})",
+            recording.name(),
+            stats.entries,
+            stats.size
+        ));
+        for damage in mirror.warm(|_, _| {}).await? {
+            let what = damage
+                .key
+                .map_or_else(|| "a lock file".to_owned(), |key| key.to_string());
+            self.note(format!(
+                "warning: the recording of {what} is damaged: {}",
+                damage.reason
+            ));
+        }
+        self.network = NetworkHead {
+            mode: if replay { "replay" } else { "record" }.to_owned(),
+            recording: Some(RecordingHead {
+                name: recording.name(),
+                digest: if replay { recording.digest() } else { String::new() },
+                entries: stats.entries,
+                size: stats.size,
+            }),
+            synthetic: self.synthetic().map(|spec| spec.to_string()),
+        };
+        self.mirror = Some(mirror);
+        Ok(())
+    }
+
+    /// The index to record from: what the suite or the command line names, else what the user's package clients are
+    /// configured for, else what the base image's own client would use.
+    fn upstream(&self) -> Result<Option<Upstream>, RunError> {
+        if let Some(index) = &self.suite.network.index {
+            return Ok(Some(Upstream::new(index, "[network] index or --index")?));
+        }
+        if let Some(configured) = &self.settings.index {
+            return Ok(Some(configured.clone()));
+        }
+        let of_client = self.client_index.as_ref();
+        Ok(of_client
+            .map(|index| Upstream::new(index, "the base image's pip"))
+            .transpose()?)
+    }
+
+    fn synthetic(&self) -> Option<synthetic::Spec> {
+        let spec = self.suite.network.synthetic?;
+        Some(synthetic::Spec {
+            packages: spec.packages,
+            files: spec.files,
+            bytes: spec.bytes.0,
+            depth: spec.depth,
+            seed: spec.seed,
+        })
+    }
+
+    /// The generated packages, made now if they are not in the cache.
+    async fn generate(&self) -> Result<Option<synthetic::Catalogue>, RunError> {
+        let Some(spec) = self.synthetic() else {
+            return Ok(None);
+        };
+        self.note(format!("generating {spec}"));
+        let folder = self.settings.cache.join("synthetic").join(spec.key());
+        let made = tokio::task::spawn_blocking(move || synthetic::generate(&spec, &folder, &|_, _| {})).await;
+        match made {
+            Ok(made) => Ok(Some(made?)),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// For each scenario, what its downloads depend on, as far as that can be told: the Dockerfile, its arguments and base
+    /// images, the machine's architecture, and the state of the lock file's inputs before each build.
+    fn recording_keys(&self) -> Result<BTreeMap<String, String>, RunError> {
+        let mut states = String::new();
+        let workspace = Workspace::new(&self.suite.fixture, &self.placeholders)?;
+        for spec in self.suite.journey.iter().filter(|spec| spec.kind == PhaseKind::Build) {
+            let edits = self.edits(spec);
+            let times = if edits.is_empty() { 1 } else { self.settings.repeats };
+            for time in 0..times {
+                workspace.edit(&edits, time)?;
+                states.push_str(&format!("{} {edits:?}\n", workspace.lock_key()?));
+            }
+        }
+        let keys = self
+            .suite
+            .scenarios
+            .iter()
+            .map(|scenario| (scenario.name.clone(), self.recording_key(scenario, &states)));
+        Ok(keys.collect())
+    }
+
+    fn recording_key(&self, scenario: &Scenario, states: &str) -> String {
+        let text = format!(
+            "{}\n{:?}\n{:?}\n{}\n{states}",
+            scenario.dockerfile.text(),
+            self.build_args(scenario),
+            scenario.target,
+            std::env::consts::ARCH,
+        );
+        hex(&Sha256::digest(text))
+    }
+
+    /// Remembers that all that a scenario needs has been recorded.
+    pub(super) fn recorded(&self, scenario: &Scenario) -> Result<(), RunError> {
+        let Some(mirror) = self
+            .mirror
+            .as_ref()
+            .filter(|mirror| mirror.mode() == mirror::Mode::Record)
+        else {
+            return Ok(());
+        };
+        if let Some(key) = self.recording_keys()?.get(&scenario.name) {
+            mirror.recording().mark_complete(key)?;
+        }
+        Ok(())
+    }
+
+    /// `NAME:ADDRESS` of the mirror, for the hosts of a container.
+    pub(super) fn extra_hosts(&self) -> Vec<String> {
+        self.mirror.iter().map(Mirror::extra_host).collect()
+    }
+
+    /// What makes two runs incomparable: the mode, and the link that all scenarios have.
+    pub(super) fn network_identity(&self) -> String {
+        let mode = &self.network.mode;
+        let links: BTreeSet<_> = self.suite.scenarios.iter().map(|scenario| scenario.link).collect();
+        match links.first() {
+            Some(link) if links.len() == 1 && link.is_shaped() && self.mirror.is_some() => {
+                format!("{mode} over {link}")
+            }
+            // Where it is a factor, the scenarios' names have it.
+            _ => mode.clone(),
+        }
+    }
+
+    pub(super) fn recording_digest(&self) -> String {
+        let recording = self.network.recording.as_ref();
+        recording.map(|recording| recording.digest.clone()).unwrap_or_default()
+    }
+
+    /// Takes what a build has downloaded, joins it to the build's steps, and fails the phase if something was refused.
+    pub(super) async fn account(&self, record: &mut PhaseRecord) {
+        let Some(mirror) = &self.mirror else { return };
+        let transfers = mirror.transfers().await;
+        let steps = record.build.as_ref().map_or(&[][..], |trace| &trace.steps);
+        let transfers = attribute(transfers, steps);
+        let told = problems(&transfers, record.build.as_ref());
+        let refused = transfers.iter().any(|asked| asked.transfer.origin == Origin::Refused);
+        match &mut record.outcome {
+            Outcome::Failed(failure) if !told.is_empty() => {
+                failure.message = format!("{}\n{}", failure.message, told.join("\n"));
+            }
+            Outcome::Measured | Outcome::Invalid(_) if refused && mirror.mode() == mirror::Mode::Replay => {
+                record.outcome = Outcome::Failed(Failure {
+                    message: format!("not hermetic: {}", told.join("\n")),
+                    ..Failure::default()
+                });
+            }
+            _ => {}
+        }
+        record.transfers = Some(transfers);
+    }
+}
+
+/// The first problems, each once, with the step that asked.
+fn problems(transfers: &[StepTransfer], trace: Option<&BuildTrace>) -> Vec<String> {
+    let mut told = Vec::new();
+    for asked in transfers {
+        let Some(problem) = &asked.transfer.problem else {
+            continue;
+        };
+        let step = match &asked.step {
+            Asker::Step(id) => trace.and_then(|trace| trace.steps.iter().find(|step| step.id == *id)),
+            Asker::Ambiguous | Asker::Unknown => None,
+        };
+        let who = step.map_or_else(|| "a step".to_owned(), |step| format!("the step {:?}", step.name));
+        let refused = asked.transfer.origin == Origin::Refused;
+        let what = if refused {
+            "asked for what can't be replayed"
+        } else {
+            "did not get what it asked for"
+        };
+        let text = format!("{who} {what}: {problem}");
+        if !told.contains(&text) {
+            told.push(text);
+        }
+    }
+    let more = told.len().saturating_sub(SHOWN);
+    told.truncate(SHOWN);
+    if more > 0 {
+        told.push(format!("… and {more} more"));
+    }
+    told
+}
+
+/// Joins downloads to steps. A step is a candidate if it ran during all of the download; where several ran, what else the
+/// same address asked for narrows them down, since an address belongs to one container at a time.
+fn attribute(transfers: Vec<Transfer>, steps: &[StepTrace]) -> Vec<StepTransfer> {
+    let of_transfer: Vec<BTreeSet<usize>> = transfers.iter().map(|transfer| running(transfer, steps)).collect();
+    let mut of_source: HashMap<IpAddr, Vec<(usize, BTreeSet<usize>)>> = HashMap::new();
+    for (index, (transfer, candidates)) in transfers.iter().zip(&of_transfer).enumerate() {
+        let groups = of_source.entry(transfer.source).or_default();
+        // An address is used again after its container has ended: then nothing is left in common.
+        match groups.last_mut() {
+            Some((_, common)) if common.intersection(candidates).next().is_some() => {
+                common.retain(|step| candidates.contains(step));
+            }
+            _ => groups.push((index, candidates.clone())),
+        }
+    }
+    let asker = |index: usize, transfer: &Transfer| {
+        let groups = of_source.get(&transfer.source);
+        let group = groups.and_then(|groups| groups.iter().rev().find(|(first, _)| *first <= index));
+        let candidates: Vec<usize> = group.iter().flat_map(|(_, common)| common.iter().copied()).collect();
+        match candidates.as_slice() {
+            [] => Asker::Unknown,
+            [one] => Asker::Step(steps[*one].id.clone()),
+            _ => Asker::Ambiguous,
+        }
+    };
+    let askers: Vec<Asker> = transfers
+        .iter()
+        .enumerate()
+        .map(|(index, transfer)| asker(index, transfer))
+        .collect();
+    let joined = transfers.into_iter().zip(askers);
+    joined.map(|(transfer, step)| StepTransfer { step, transfer }).collect()
+}
+
+/// The steps that ran a command when the request came. A step may end before its last byte is accounted for.
+fn running(transfer: &Transfer, steps: &[StepTrace]) -> BTreeSet<usize> {
+    let at = transfer.started_unix_ns;
+    let ran = |step: &StepTrace| {
+        let intervals = &step.intervals;
+        intervals
+            .iter()
+            .any(|interval| interval.started <= at && interval.completed.is_none_or(|end| at <= end))
+    };
+    let runs = |step: &StepTrace| step.name.contains("RUN ");
+    let candidates = steps.iter().enumerate().filter(|(_, step)| runs(step) && ran(step));
+    candidates.map(|(index, _)| index).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Interval;
+    use crate::mirror::Kind;
+    use crate::units::Bytes;
+
+    fn step(id: &str, name: &str, started: u64, completed: u64) -> StepTrace {
+        StepTrace {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            intervals: vec![Interval {
+                started,
+                completed: Some(completed),
+            }],
+            ..StepTrace::default()
+        }
+    }
+
+    fn transfer(source: u8, at: u64) -> Transfer {
+        Transfer {
+            source: IpAddr::from([172, 17, 0, source]),
+            kind: Kind::File,
+            name: format!("{source}-{at}"),
+            started_unix_ns: at,
+            ended_unix_ns: at + 1,
+            bytes: Bytes(1),
+            origin: Origin::Recording,
+            repeat: false,
+            status: 200,
+            problem: None,
+        }
+    }
+
+    fn askers(transfers: Vec<Transfer>, steps: &[StepTrace]) -> Vec<String> {
+        let joined = attribute(transfers, steps);
+        let shown = joined.into_iter().map(|joined| match joined.step {
+            Asker::Step(id) => id,
+            Asker::Ambiguous => "?".to_owned(),
+            Asker::Unknown => "-".to_owned(),
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn a_download_belongs_to_the_step_that_ran() {
+        let steps = [
+            step("from", "[1/4] FROM python", 0, 100),
+            step("apt", "[2/4] RUN apt-get update", 10, 20),
+            step("copy", "[3/4] COPY . .", 20, 30),
+            step("pip", "[4/4] RUN pip install .", 30, 40),
+        ];
+        let got = askers(
+            vec![transfer(2, 15), transfer(2, 25), transfer(2, 35), transfer(2, 50)],
+            &steps,
+        );
+        assert_eq!(got, ["apt", "-", "pip", "-"]);
+    }
+
+    #[test]
+    fn of_parallel_steps_the_address_tells_or_nothing_does() {
+        let steps = [
+            step("a", "[a 2/2] RUN pip install a", 0, 100),
+            step("b", "[b 2/2] RUN pip install b", 50, 200),
+        ];
+        // Address 2 asked before b began, address 3 after a ended; address 4 only while both ran.
+        let transfers = vec![
+            transfer(2, 10),
+            transfer(2, 60),
+            transfer(3, 70),
+            transfer(4, 80),
+            transfer(3, 150),
+        ];
+        assert_eq!(askers(transfers, &steps), ["a", "a", "b", "?", "b"]);
+    }
+}
