@@ -22,6 +22,7 @@ Examples:
   bakeoff plan scenarios/published.toml             what would run, and how long it would take
   bakeoff run scenarios/published.toml --rounds 3   measure
   bakeoff report latest --format markdown           the last run's table again, from its journal
+  bakeoff mirror stats                              what builds have downloaded, for replay
 
 Exit codes: 0 done, 2 usage, 3 suite or fixture wrong, 4 no engine, registry or base image,
 5 a build or push failed, 130 interrupted, 1 anything else.";
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Report(Report),
     /// List the runs so far, newest first
     List(List),
+    /// Look after what builds downloaded: show, check, export, import, serve or remove it
+    Mirror(super::mirror::args::Mirror),
     /// Check engine, builder, registry, disk, network and base images
     Doctor(Doctor),
     /// Remove everything that bakeoff ever made in the engine, by label, and nothing else

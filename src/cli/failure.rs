@@ -1,14 +1,15 @@
 //! What the user sees when something failed: the error, its causes, a hint, and the exit code of its kind.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 
 use crate::engine::EngineError;
 use crate::engine::lock::LockError;
 use crate::environment::doctor::START_ENGINE;
 use crate::images::ImagesError;
 use crate::journal::JournalError;
-use crate::mirror::UpstreamError;
 use crate::mirror::recording::RecordingError;
+use crate::mirror::{MirrorError, UpstreamError};
 use crate::report::ReportError;
 use crate::runner::RunError;
 use crate::suite::SuiteError;
@@ -33,6 +34,29 @@ pub(super) enum Failure {
     Recording(#[from] RecordingError),
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    #[error(transparent)]
+    Mirror(MirrorError),
+    #[error("there is no recording {name:?} in {}{}", folder.display(), listed(known))]
+    NoSuchRecording {
+        name: String,
+        folder: PathBuf,
+        known: Vec<String>,
+        nearest: Option<String>,
+    },
+    #[error("there are no recordings in {}", .0.display())]
+    NoRecordings(PathBuf),
+    #[error("there are several recordings: {}", .0.join(", "))]
+    WhichRecording(Vec<String>),
+    #[error("there is a recording {0:?} already")]
+    RecordingExists(String),
+    #[error("a recording can't be named {name:?}; {expected}")]
+    RecordingName { name: String, expected: String },
+    #[error("{} exists", .0.display())]
+    FileExists(PathBuf),
+    #[error("it is not known which package index to record from")]
+    NoIndex,
+    #[error("{0} recorded things are damaged")]
+    Damaged(usize),
     #[error("{free} are free where the engine keeps its data, and a trial of this suite needs about {needed}")]
     Disk { free: Bytes, needed: Bytes },
     #[error("there is no folder for caches: {0}")]
@@ -55,7 +79,12 @@ impl Failure {
         match self {
             Self::Suite(_) | Self::Upstream(_) => 3,
             Self::Engine(error) => engine_code(error),
-            Self::Disk { .. } | Self::Lock(LockError::Busy { .. }) | Self::Unwell { .. } => 4,
+            Self::Disk { .. }
+            | Self::Lock(LockError::Busy { .. })
+            | Self::Unwell { .. }
+            | Self::NoSuchRecording { .. }
+            | Self::NoRecordings(_)
+            | Self::Mirror(_) => 4,
             Self::Run(error) => match error {
                 RunError::Engine(error) => engine_code(error),
                 RunError::Images(_)
@@ -76,7 +105,11 @@ impl Failure {
             },
             Self::FailedPhases => 5,
             Self::Recording(error) => recording_code(error),
-            Self::Journal(_)
+            Self::WhichRecording(_) | Self::RecordingName { .. } | Self::NoIndex => 2,
+            Self::RecordingExists(_)
+            | Self::FileExists(_)
+            | Self::Damaged(_)
+            | Self::Journal(_)
             | Self::Report(_)
             | Self::Lock(LockError::File { .. })
             | Self::NoHome(_)
@@ -117,6 +150,26 @@ impl Failure {
             },
             Self::Journal(error) => error.hint(),
             Self::Recording(error) => recording_hint(error),
+            Self::NoSuchRecording {
+                nearest: Some(near), ..
+            } => Some(format!("did you mean {near:?}?")),
+            Self::NoSuchRecording { .. } | Self::NoRecordings(_) => Some(MAKE_RECORDING.into()),
+            Self::WhichRecording(_) => Some("choose one with --recording".into()),
+            Self::RecordingName { .. } => {
+                Some("choose such a name; `bakeoff mirror import` takes one with --recording".into())
+            }
+            Self::RecordingExists(name) => Some(format!(
+                "choose another name with --recording, or remove it: `bakeoff mirror prune --all {name}`"
+            )),
+            Self::FileExists(_) => Some("--force replaces it".into()),
+            Self::NoIndex => Some("name one with --index, or configure your pip or uv".into()),
+            Self::Damaged(_) => Some(
+                "`bakeoff mirror prune` removes what is damaged; a run with `--network record` fetches it again".into(),
+            ),
+            Self::Mirror(MirrorError::Public(_)) => {
+                Some("choose loopback or a private network's address with --listen, such as 127.0.0.1:7380".into())
+            }
+            Self::Mirror(_) => Some("choose an address of this machine with --listen, such as 127.0.0.1:7380".into()),
             Self::Upstream(_) => Some("correct it there, or name an index with --index".into()),
             Self::Lock(LockError::Busy { .. }) => {
                 Some("wait for it to end; two runs at a time would measure each other".into())
@@ -157,6 +210,21 @@ impl Failure {
     }
 }
 
+/// Where recordings come from.
+const MAKE_RECORDING: &str = "a run with `--network record` makes one, `bakeoff mirror import` takes one from a file";
+
+/// What there is instead, for the end of a message.
+fn listed(known: &[String]) -> String {
+    if known.is_empty() {
+        return ", nor any other".to_owned();
+    }
+    format!(
+        "; there {} {}",
+        if known.len() == 1 { "is" } else { "are" },
+        known.join(", ")
+    )
+}
+
 fn recording_code(error: &RecordingError) -> u8 {
     match error {
         RecordingError::Absent { .. } | RecordingError::OtherIndex { .. } => 4,
@@ -169,9 +237,7 @@ fn recording_code(error: &RecordingError) -> u8 {
 
 fn recording_hint(error: &RecordingError) -> Option<String> {
     match error {
-        RecordingError::Absent { .. } => {
-            Some("`--network record` makes it, `bakeoff mirror import` takes it from a file".into())
-        }
+        RecordingError::Absent { .. } => Some(MAKE_RECORDING.into()),
         RecordingError::OtherIndex { .. } => {
             Some("choose another recording with --recording, or the index that it was made from with --index".into())
         }

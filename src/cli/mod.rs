@@ -6,6 +6,7 @@ mod doctor;
 mod estimate;
 mod failure;
 mod list;
+mod mirror;
 mod paths;
 mod progress;
 mod record;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => run::plan(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::List(arguments) => list::list(&arguments),
+        Command::Mirror(arguments) => runtime.block_on(mirror::mirror(&arguments)),
         Command::Doctor(arguments) => runtime.block_on(doctor::doctor(&arguments)),
         Command::Clean(arguments) => runtime.block_on(clean::clean(&arguments)),
         Command::Schema => print(&crate::suite::json_schema()),

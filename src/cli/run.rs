@@ -175,7 +175,8 @@ async fn interruptions(cancel: CancellationToken) {
     std::process::exit(i32::from(Failure::Run(RunError::Interrupted).exit_code()));
 }
 
-async fn interruption() {
+/// Until somebody wants the program to end.
+pub(super) async fn interruption() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

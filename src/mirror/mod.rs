@@ -21,6 +21,7 @@ pub mod synthetic;
 mod transfer;
 mod tunnel;
 mod upstream;
+pub mod used;
 mod uv_lock;
 
 use std::collections::BTreeMap;
@@ -141,6 +142,7 @@ impl Mirror {
         }
         .map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        config.recording.touch();
         let origin = format!("http://{}:{}", config.host, address.port());
 
         let recorded = config.recording.index().and_then(|index| url::Url::parse(&index).ok());

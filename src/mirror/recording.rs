@@ -7,6 +7,7 @@
 //! ├── manifest.jsonl        one record a line; the first says what this is
 //! ├── blobs/ab/abcd…        the bodies, by SHA-256
 //! ├── partial/              what is being downloaded
+//! ├── used                  empty; last changed when the recording was last used
 //! └── lock                  held while the manifest is written
 //! ```
 
@@ -20,7 +21,10 @@ use std::path::PathBuf;
 
 pub use manifest::{Entry, Key, Method};
 pub use store::{Lookup, Recording, Stats, hex};
-pub use verify::Damage;
+pub use verify::{Damage, Waste};
+
+/// The file that makes a folder a recording.
+pub const MANIFEST: &str = "manifest.jsonl";
 
 /// What can go wrong with a recording.
 #[derive(Debug, thiserror::Error)]

@@ -12,9 +12,11 @@ mod wheel;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::used;
 use crate::units::Bytes;
 
 pub use catalogue::{Catalogue, WheelFile};
+pub use store::COMPLETE;
 
 /// Changes whenever the same [`Spec`] gives other bytes.
 const FORMAT: u32 = 1;
@@ -117,5 +119,6 @@ pub fn generate(spec: &Spec, folder: &Path, progress: &dyn Fn(u32, u32)) -> Resu
         Some(stored) => stored,
         None => store::write(spec, &packages, folder, progress)?,
     };
+    used::touch(folder);
     Ok(Catalogue::of(&packages, stored, folder))
 }

@@ -30,7 +30,7 @@ use crate::suite::{PhaseKind, Suite};
 use crate::units::RunId;
 use event::{Outcome, PhaseRecord, Round, RunEnd, RunEvent, TrialKey};
 
-pub use network::recordings;
+pub use network::{generated, recordings};
 pub use prepare::Session;
 pub use trial::Trial;
 

@@ -24,6 +24,12 @@ pub fn recordings(cache: &std::path::Path) -> std::path::PathBuf {
     cache.join("recordings")
 }
 
+/// The generated packages below a cache folder.
+#[must_use]
+pub fn generated(cache: &std::path::Path) -> std::path::PathBuf {
+    cache.join("synthetic")
+}
+
 impl<E: Engine> Session<'_, E> {
     /// The recording's name: the suite's and the variant's unless the suite has another.
     fn recording_name(&self) -> String {
@@ -135,7 +141,7 @@ impl<E: Engine> Session<'_, E> {
             return Ok(None);
         };
         self.note(format!("generating {spec}"));
-        let folder = self.settings.cache.join("synthetic").join(spec.key());
+        let folder = generated(&self.settings.cache).join(spec.key());
         let made = tokio::task::spawn_blocking(move || synthetic::generate(&spec, &folder, &|_, _| {})).await;
         match made {
             Ok(made) => Ok(Some(made?)),

@@ -194,7 +194,7 @@ impl fmt::Display for Place {
 }
 
 /// The candidate that `name` was most likely meant to be, if one is near.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let name = name.to_lowercase();
     candidates
         .into_iter()

@@ -28,8 +28,10 @@ mod testing;
 mod tests;
 
 pub use error::SuiteError;
+pub(crate) use locate::nearest;
 pub use locate::{Located, Place};
 pub use model::*;
 pub use overlay::fill_placeholders;
+pub(crate) use parse::{PLAIN, is_plain};
 pub use schema::{fixture_json_schema, json_schema};
 pub use validate::{Overrides, load};

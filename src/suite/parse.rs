@@ -142,10 +142,10 @@ pub(super) fn distinct<'a>(
 }
 
 /// What a plain name must look like, for messages.
-pub(super) const PLAIN: &str = "at most 64 letters, digits, \".\", \"_\" and \"-\", a letter or digit first";
+pub(crate) const PLAIN: &str = "at most 64 letters, digits, \".\", \"_\" and \"-\", a letter or digit first";
 
 /// Whether a name can be part of image tags, file names and the names of scenarios.
-pub(super) fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed) && name.len() <= 64
 }

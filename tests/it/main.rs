@@ -3,6 +3,7 @@
 
 mod command_line;
 mod measuring;
+mod mirror;
 mod published;
 mod safety;
 mod support;

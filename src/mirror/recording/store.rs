@@ -5,13 +5,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest as _, Sha256};
 
-use super::RecordingError;
 use super::known::Known;
 use super::manifest::{Entry, Key, Line, SCHEMA};
+use super::{MANIFEST, RecordingError};
+use crate::mirror::used;
 use crate::units::Bytes;
 
 /// A recording on disk.
@@ -102,7 +104,7 @@ impl Recording {
     }
 
     pub(super) fn manifest(&self) -> PathBuf {
-        self.folder.join("manifest.jsonl")
+        self.folder.join(MANIFEST)
     }
 
     /// Where the body with this hash lies.
@@ -288,6 +290,23 @@ impl Recording {
             return Ok(());
         }
         self.append(&Line::Complete { key: key.to_owned() })
+    }
+
+    /// How many needs have been recorded whole.
+    #[must_use]
+    pub fn completed(&self) -> usize {
+        self.known().complete.len()
+    }
+
+    /// Says that it is being used.
+    pub fn touch(&self) {
+        used::touch(&self.folder);
+    }
+
+    /// When it was last used; before anybody has, when it was last added to.
+    #[must_use]
+    pub fn last_used(&self) -> Option<SystemTime> {
+        used::last(&self.folder, MANIFEST)
     }
 
     /// Which bodies must not be served.

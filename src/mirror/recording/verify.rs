@@ -1,8 +1,9 @@
 //! Checking that every body is what the manifest says, and clearing away what is of no use.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
@@ -23,6 +24,15 @@ pub struct Damage {
     pub key: Option<Key>,
     /// What is wrong.
     pub reason: String,
+}
+
+/// What is of no use in a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Waste {
+    /// Damaged bodies, which are of no use with their records.
+    pub damaged: Vec<Damage>,
+    /// Their files, bodies that no record names, and abandoned partial files, with their sizes.
+    pub files: Vec<(PathBuf, Bytes)>,
 }
 
 impl Recording {
@@ -53,43 +63,67 @@ impl Recording {
         Ok(damaged)
     }
 
+    /// Says what [`Recording::prune`] would remove. `progress` is as that of [`Recording::verify`].
+    ///
+    /// # Errors
+    /// If the recording can't be read.
+    pub fn waste(&self, progress: &dyn Fn(Bytes, Bytes)) -> Result<Waste, RecordingError> {
+        let damaged = self.verify(progress)?;
+        let hashes = hashes(&damaged);
+        let mut named = self.blobs();
+        named.retain(|sha256, _| !hashes.contains(sha256));
+        let files = self.useless(&named, &hashes);
+        Ok(Waste { damaged, files })
+    }
+
     /// Removes damaged bodies with their records, bodies that no record names, and abandoned partial files. Returns how
     /// many of each kind of thing went, and the bytes that this freed.
     ///
     /// # Errors
     /// If the disk refuses.
     pub fn prune(&self) -> Result<(u64, Bytes), RecordingError> {
-        let damaged: HashSet<String> = self
-            .verify(&|_, _| {})?
-            .into_iter()
-            .map(|damage| damage.sha256)
-            .collect();
+        let damaged = hashes(&self.verify(&|_, _| {})?);
         let mut removed = self.rewrite(&|sha256| !damaged.contains(sha256))?;
         let mut freed = 0;
         let named = self.blobs();
         // A download is kept before its record is written; only under the lock and after a while is it nobody's.
         self.locked(|recording| {
-            for file in walkdir::WalkDir::new(recording.folder().join("blobs"))
-                .into_iter()
-                .chain(walkdir::WalkDir::new(recording.partial()))
-                .filter_map(Result::ok)
-                .filter(|file| file.file_type().is_file())
-            {
-                let name = file.file_name().to_string_lossy();
-                let (size, age) = size_and_age(file.path());
-                let is_damaged = damaged.contains(name.as_ref());
-                if named.contains_key(name.as_ref()) || (age < ABANDONED && !is_damaged) {
-                    continue;
-                }
-                std::fs::remove_file(file.path()).map_err(RecordingError::file("removing", file.path()))?;
-                removed += u64::from(!is_damaged);
-                freed += size;
+            for (path, size) in recording.useless(&named, &damaged) {
+                std::fs::remove_file(&path).map_err(RecordingError::file("removing", &path))?;
+                removed += u64::from(!path.file_name().is_some_and(|name| is_in(&damaged, name)));
+                freed += size.0;
             }
             Ok(())
         })?;
         self.set_damaged(HashSet::new());
         Ok((removed, Bytes(freed)))
     }
+
+    /// The files of damaged bodies, and those that nobody has named for a while.
+    fn useless(&self, named: &BTreeMap<String, u64>, damaged: &HashSet<String>) -> Vec<(PathBuf, Bytes)> {
+        let mut files = Vec::new();
+        for file in walkdir::WalkDir::new(self.folder().join("blobs"))
+            .into_iter()
+            .chain(walkdir::WalkDir::new(self.partial()))
+            .filter_map(Result::ok)
+            .filter(|file| file.file_type().is_file())
+        {
+            let (size, age) = size_and_age(file.path());
+            let is_named = named.contains_key(file.file_name().to_string_lossy().as_ref());
+            if !is_named && (age >= ABANDONED || is_in(damaged, file.file_name())) {
+                files.push((file.into_path(), Bytes(size)));
+            }
+        }
+        files
+    }
+}
+
+fn hashes(damaged: &[Damage]) -> HashSet<String> {
+    damaged.iter().map(|damage| damage.sha256.clone()).collect()
+}
+
+fn is_in(hashes: &HashSet<String>, name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| hashes.contains(name))
 }
 
 fn size_and_age(path: &Path) -> (u64, Duration) {

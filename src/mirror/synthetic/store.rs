@@ -16,7 +16,7 @@ use super::wheel::Package;
 use super::{Spec, SyntheticError};
 
 /// The file that is written last and says that all others are there.
-const COMPLETE: &str = "complete.json";
+pub const COMPLETE: &str = "complete.json";
 
 /// The version of that file.
 const SCHEMA: u32 = 1;
