@@ -10,6 +10,7 @@ mod network_notes;
 mod note;
 mod notes;
 mod raw;
+mod reproduce;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -80,6 +81,8 @@ pub struct RunInfo {
     pub warmup: u32,
     /// How builds reached what they download; `None` if the journal does not say.
     pub network: Option<NetworkHead>,
+    /// The flags about the network that repeat the run, as far as the suite's text does not explain it.
+    pub network_flags: Vec<String>,
 }
 
 /// How a run ended.
@@ -306,6 +309,7 @@ impl Report {
                 .iter()
                 .map(|pattern| format!("--scenario {}", quoted(pattern))),
         );
+        words.extend(run.network_flags.iter().cloned());
         words.push(format!(
             "--rounds {} --warmup {} --seed {}",
             run.rounds, run.warmup, run.seed
@@ -346,6 +350,11 @@ fn run_info(log: &RunLog) -> RunInfo {
         rounds: header.rounds,
         warmup: header.warmup,
         network: log.tells_network.then(|| header.network.clone()),
+        network_flags: if log.tells_network {
+            reproduce::network_flags(header)
+        } else {
+            Vec::new()
+        },
     }
 }
 
