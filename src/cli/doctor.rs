@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::args::{Doctor, ListFormat};
-use super::{Failure, print, style};
+use super::{Failure, paths, print, style};
 use crate::engine::Engine as _;
 use crate::engine::docker::DockerEngine;
-use crate::environment::doctor::{Check, START_ENGINE, Status, Wanted, examine};
+use crate::environment::doctor::{self, Check, START_ENGINE, Status, Wanted, examine};
 use crate::images;
 use crate::suite::file::DEFAULT_IMAGES;
 use crate::suite::{self, Overrides};
@@ -36,7 +36,13 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
         Err(error) => Err(error.to_string()),
     };
     let checks = match reached {
-        Ok((engine, info)) => examine(engine, &info, &wanted).await,
+        Ok((engine, info)) => {
+            let mut checks = examine(engine, &info, &wanted).await;
+            let index = paths::configured();
+            let index = index.map(|index| index.map(|index| index.from));
+            checks.push(doctor::mirror(engine, &index.map_err(|error| error.to_string())).await);
+            checks
+        }
         Err(found) => vec![Check {
             name: "engine".into(),
             status: Status::Bad,

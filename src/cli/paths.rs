@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use etcetera::BaseStrategy as _;
 
 use super::Failure;
-use crate::mirror::{self, Upstream};
+use crate::mirror::{self, Configured, Upstream};
 
 /// Where runs lie unless `--out` says otherwise, below the folder in which the program is called.
 pub(super) const RUNS: &str = "reports/runs";
@@ -17,8 +17,16 @@ pub(super) fn cache() -> Result<PathBuf, Failure> {
 
 /// The package index that the user's pip or uv is configured for.
 pub(super) fn index() -> Result<Option<Upstream>, Failure> {
+    Ok(configured()?.map(|configured| configured.upstream))
+}
+
+/// That index, and where it is configured.
+pub(super) fn configured() -> Result<Option<Configured>, Failure> {
     let strategy = etcetera::choose_base_strategy()?;
     let variable = |name: &str| std::env::var(name).ok();
-    let configured = mirror::configured(&variable, strategy.home_dir(), &strategy.config_dir())?;
-    Ok(configured.map(|configured| configured.upstream))
+    Ok(mirror::configured(
+        &variable,
+        strategy.home_dir(),
+        &strategy.config_dir(),
+    )?)
 }

@@ -81,6 +81,42 @@ pub async fn examine<E: Engine>(engine: &E, info: &EngineInfo, wanted: &[Wanted]
     checks
 }
 
+/// Whether builds can download through a mirror on this machine, and where it would record from: `index` says where the
+/// user has configured a package index, or what is wrong with it.
+pub async fn mirror<E: Engine>(engine: &E, index: &Result<Option<String>, String>) -> Check {
+    let listens = match engine.gateway().await {
+        Ok(gateway) => std::net::TcpListener::bind((gateway, 0))
+            .map(|_| gateway)
+            .map_err(|error| format!("can't listen on {gateway}, the engine's bridge: {error}")),
+        Err(error) => Err(error.to_string()),
+    };
+    listening(listens, index)
+}
+
+fn listening(listens: Result<std::net::IpAddr, String>, index: &Result<Option<String>, String>) -> Check {
+    let check = |status, found: String, remedy: &str| Check::new("mirror", status, found, remedy);
+    let gateway = match listens {
+        Ok(gateway) => gateway,
+        Err(found) => {
+            let remedy = "run bakeoff on the engine's own machine, or measure with --network upstream";
+            return check(Status::Warning, found, remedy);
+        }
+    };
+    let source = match index {
+        Ok(Some(from)) => format!("the index from {from}"),
+        Ok(None) => "the index that pip uses by default".to_owned(),
+        Err(found) => {
+            let remedy = "correct it, or name an index with --index";
+            return check(Status::Warning, found.clone(), remedy);
+        }
+    };
+    check(
+        Status::Good,
+        format!("can listen on {gateway}; records from {source}"),
+        "",
+    )
+}
+
 /// BuildKit came to the engine's API with version 1.39 (Docker 18.09).
 fn builder(info: &EngineInfo) -> Check {
     let number = |text: &str| {
@@ -192,6 +228,27 @@ mod tests {
         assert_eq!(mtu(Some(1400), Some(1400)).status, Status::Good);
         assert_eq!(mtu(None, Some(1400)).status, Status::Warning);
         assert!(mtu(Some(1500), Some(1400)).remedy.contains("--mtu 1400"));
+    }
+
+    #[test]
+    fn the_mirror_must_be_able_to_listen_and_to_know_an_index() {
+        let gateway = || Ok(std::net::IpAddr::from([172, 17, 0, 1]));
+        let good = listening(gateway(), &Ok(Some("PIP_INDEX_URL".into())));
+        assert_eq!(good.status, Status::Good);
+        assert_eq!(
+            good.found,
+            "can listen on 172.17.0.1; records from the index from PIP_INDEX_URL"
+        );
+        let by_default = listening(gateway(), &Ok(None));
+        assert!(by_default.found.contains("by default"), "{}", by_default.found);
+        let wrong = listening(gateway(), &Err("pip.conf: nonsense".into()));
+        assert_eq!(
+            (wrong.status, wrong.found.as_str()),
+            (Status::Warning, "pip.conf: nonsense")
+        );
+        let elsewhere = listening(Err("refused".into()), &Ok(None));
+        assert_eq!(elsewhere.status, Status::Warning);
+        assert!(elsewhere.remedy.contains("--network upstream"), "{}", elsewhere.remedy);
     }
 
     #[test]
