@@ -67,7 +67,7 @@ pub(super) enum Failure {
         source: std::io::Error,
     },
     #[error("some cells of the table have no figure, because phases failed or were invalid")]
-    FailedPhases,
+    FailedPhases { hermetic: bool },
     #[error("{count} of {all} checks failed")]
     Unwell { count: usize, all: usize },
     #[error("some things could not be removed:\n{}", .0.join("\n"))]
@@ -103,7 +103,7 @@ impl Failure {
                 RunError::Interrupted => 130,
                 RunError::Synthetic(_) | RunError::Stopped => 1,
             },
-            Self::FailedPhases => 5,
+            Self::FailedPhases { .. } => 5,
             Self::Recording(error) => recording_code(error),
             Self::WhichRecording(_) | Self::RecordingName { .. } | Self::NoIndex => 2,
             Self::RecordingExists(_)
@@ -175,7 +175,12 @@ impl Failure {
                 Some("wait for it to end; two runs at a time would measure each other".into())
             }
             Self::Disk { .. } => Some("free some space, or choose a smaller fixture with --fixture".into()),
-            Self::FailedPhases => Some("the notes above say why; full logs lie in the run's folder under logs/".into()),
+            Self::FailedPhases { hermetic: false } => {
+                Some("run with --network record to add what is missing, or see docs/network.md".into())
+            }
+            Self::FailedPhases { hermetic: true } => {
+                Some("the notes above say why; full logs lie in the run's folder under logs/".into())
+            }
             Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
             Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } => None,

@@ -3,6 +3,7 @@
 mod args;
 mod clean;
 mod doctor;
+mod downloads;
 mod estimate;
 mod failure;
 mod list;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::downloads;
 use super::estimate::Estimate;
 use crate::engine::Progress;
 use crate::runner::event::{Outcome, PhaseRecord, RunEvent, TrialKey};
@@ -72,12 +73,22 @@ impl Display {
         }
     }
 
+    /// Says a line that everybody must see.
+    fn announce(&self, line: &str) {
+        if std::io::stderr().is_terminal() {
+            self.say(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
     /// Takes one event.
     pub(super) fn take(&self, event: &RunEvent) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             RunEvent::Preparing(what) => self.step.set_message(what.clone()),
             RunEvent::RunStarted(header) => {
+                self.announce(&downloads::beginning(header));
                 for image in header.images.iter().filter(|image| image.stand_in) {
                     self.say(&format!("{} is a stand-in for {}", image.used, image.reference));
                 }

@@ -10,7 +10,7 @@ use super::args::{Run, Selection};
 use super::estimate::Estimate;
 use super::progress::Display;
 use super::record::Recorder;
-use super::{Failure, paths, print, report};
+use super::{Failure, downloads, paths, print, report};
 use crate::analysis::Report;
 use crate::engine::docker::DockerEngine;
 use crate::engine::lock::EngineLock;
@@ -18,7 +18,7 @@ use crate::engine::{Engine as _, EngineInfo};
 use crate::environment::host;
 use crate::journal::{self, Journal};
 use crate::plan::Plan;
-use crate::runner::event::{Round, RunEvent};
+use crate::runner::event::{Outcome, PhaseRecord, Round, RunEvent};
 use crate::runner::{self, RunError, Settings};
 use crate::suite::{self, NetworkMode, Overrides, Suite};
 use crate::units::RunId;
@@ -146,12 +146,16 @@ pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
         let _ = std::fs::remove_file(dir.join(journal::FILE_NAME)).and_then(|()| std::fs::remove_dir(&dir));
         return ended.map_err(Failure::from);
     }
-    let report = Report::of(&journal::read(&dir)?);
+    let log = journal::read(&dir)?;
+    let report = Report::of(&log);
     report::write_all(&report, &dir)?;
     // A reader that has gone away must not hide how the run ended.
     match report::show(&report, arguments.format.into()) {
         Err(Failure::Output { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => {}
         shown => shown?,
+    }
+    if let Some(line) = downloads::afterwards(report.run.network.as_ref(), &settings.cache) {
+        eprintln!("{line}");
     }
     eprintln!(
         "journal and reports: {}  (open {})",
@@ -160,10 +164,17 @@ pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
     );
     ended?;
     if report.has_failed_cell() {
-        Err(Failure::FailedPhases)
+        Err(Failure::FailedPhases {
+            hermetic: log.phases.iter().all(is_hermetic),
+        })
     } else {
         Ok(())
     }
+}
+
+/// Whether a phase did not fail for asking for what is not recorded.
+fn is_hermetic(record: &PhaseRecord) -> bool {
+    !matches!(&record.outcome, Outcome::Failed(failure) if failure.message.starts_with("not hermetic"))
 }
 
 /// The first interruption stops measuring and starts the clean-up; a second one leaves the rest to `bakeoff clean`.
