@@ -34,8 +34,10 @@ pub fn export(recording: &Recording, file: &Path) -> Result<Stats, RecordingErro
     };
     let partial = tempfile::NamedTempFile::new_in(parent).map_err(failed)?;
     let mut tar = tar::Builder::new(std::io::BufWriter::new(partial));
+    let manifest = std::fs::read(recording.manifest()).map_err(failed)?;
+    // After the manifest was read: no line of it may name a body that we don't know of.
+    recording.refresh()?;
     let write = |tar: &mut tar::Builder<_>| -> std::io::Result<()> {
-        let manifest = std::fs::read(recording.manifest())?;
         // Only whole lines: another process may be adding to it.
         let whole = manifest
             .iter()

@@ -12,6 +12,8 @@ use super::manifest::{Entry, Key, Line, SCHEMA};
 pub(super) struct Known {
     /// How far it has been read.
     pub(super) read: u64,
+    /// How many lines that was.
+    pub(super) lines: usize,
     /// Which file that was: a pruned manifest is another one.
     pub(super) inode: u64,
     pub(super) index: Option<String>,
@@ -22,11 +24,6 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// About how many lines have been read, for messages: pruned lines count once.
-    pub(super) fn lines(&self) -> usize {
-        self.entries.len() + self.locks.len() + self.complete.len() + usize::from(self.read > 0)
-    }
-
     pub(super) fn take(&mut self, line: Line, path: &Path) -> Result<(), Option<RecordingError>> {
         match line {
             Line::Recording { schema, .. } if schema > SCHEMA => {

@@ -58,8 +58,14 @@ impl Recording {
             known: Mutex::default(),
         };
         recording.locked(|recording| {
-            let manifest = recording.manifest();
-            if manifest.metadata().map_or(0, |data| data.len()) == 0 {
+            let path = recording.manifest();
+            let begun = match File::open(&path) {
+                Ok(mut manifest) => whole_lines(&mut manifest),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+                Err(error) => Err(error),
+            };
+            // A process that was killed may have left half of the first line.
+            if begun.map_err(RecordingError::file("reading", &path))? == 0 {
                 recording.write_line(&Line::Recording {
                     schema: SCHEMA,
                     bakeoff_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -358,14 +364,15 @@ impl Recording {
     }
 
     /// Reads what has been added to the manifest.
-    fn refresh(&self) -> Result<(), RecordingError> {
+    pub(super) fn refresh(&self) -> Result<(), RecordingError> {
         use std::os::unix::fs::MetadataExt as _;
 
         let path = self.manifest();
         let failed = |operation| RecordingError::file(operation, &path);
+        // Before the file is opened: what another thread has read meanwhile would look newer than the file.
+        let mut known = self.known();
         let mut file = File::open(&path).map_err(failed("opening"))?;
         let data = file.metadata().map_err(failed("reading"))?;
-        let mut known = self.known();
         if known.inode != data.ino() || data.len() < known.read {
             let damaged = std::mem::take(&mut known.damaged);
             *known = Known {
@@ -383,7 +390,8 @@ impl Recording {
         file.read_to_end(&mut text).map_err(failed("reading"))?;
         // Only whole lines: the rest is being written, or its writer died.
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let before = known.lines();
+        let before = known.lines;
+        let mut lines = before;
         for (number, line) in text[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
             let wrong = |reason: String| RecordingError::Manifest {
                 path: path.clone(),
@@ -394,7 +402,10 @@ impl Recording {
             known
                 .take(line, &path)
                 .map_err(|reason| reason.unwrap_or_else(|| wrong("a hash that is none".into())))?;
+            lines += 1;
         }
+        // Only now: a line that is wrong is read, and told of, again.
+        known.lines = lines;
         known.read += whole as u64;
         Ok(())
     }

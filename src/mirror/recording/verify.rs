@@ -40,8 +40,10 @@ impl Recording {
     /// told the bytes read and the bytes in all.
     ///
     /// # Errors
-    /// Never for a body that can't be read: that is damage.
+    /// If the manifest can't be read. A body that can't be is damage.
     pub fn verify(&self, progress: &dyn Fn(Bytes, Bytes)) -> Result<Vec<Damage>, RecordingError> {
+        // Another process may have added some.
+        self.refresh()?;
         let blobs = self.blobs();
         let all = blobs.values().sum();
         let mut read = 0;
