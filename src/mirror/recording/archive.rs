@@ -1,7 +1,7 @@
 //! A recording as one file: a tar archive, so that two people can measure the same downloads. It is not compressed:
 //! packages are.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::{Component, Path};
 
@@ -85,7 +85,7 @@ pub fn import(file: &Path, folder: &Path) -> Result<Stats, RecordingError> {
     let staging = staging.map_err(RecordingError::file("making a folder in", parent))?;
     let opened = std::fs::File::open(file).map_err(RecordingError::file("opening", file))?;
     let mut tar = tar::Archive::new(std::io::BufReader::new(opened));
-    let mut seen = HashSet::new();
+    let mut seen = HashMap::new();
     for member in tar
         .entries()
         .map_err(|error| wrong(format!("it is no tar archive: {error}")))?
@@ -105,7 +105,7 @@ pub fn import(file: &Path, folder: &Path) -> Result<Stats, RecordingError> {
                 return Err(wrong(format!("{} has the hash {found}: it is damaged", path.display())));
             }
             Place::Body(sha256) => {
-                seen.insert(sha256);
+                seen.insert(sha256, member.size());
             }
             Place::Manifest => {}
         }
@@ -116,8 +116,15 @@ pub fn import(file: &Path, folder: &Path) -> Result<Stats, RecordingError> {
     std::fs::create_dir_all(staging.path().join("partial"))
         .map_err(RecordingError::file("making", staging.path().join("partial")))?;
     let recording = Recording::open(staging.path())?;
-    if let Some(missing) = recording.blobs().keys().find(|sha256| !seen.contains(*sha256)) {
-        return Err(wrong(format!("the body {missing} is missing")));
+    for (sha256, size) in recording.blobs() {
+        match seen.get(&sha256) {
+            None => return Err(wrong(format!("the body {sha256} is missing"))),
+            Some(found) if *found != size => {
+                let reason = format!("the body {sha256} has {found} bytes, and the manifest says {size}");
+                return Err(wrong(reason));
+            }
+            Some(_) => {}
+        }
     }
     let stats = recording.stats();
     let staged = staging.keep();
