@@ -53,18 +53,31 @@ pub enum Stage {
     Done {
         /// The answer.
         entry: Arc<Entry>,
-        /// Where its body is.
-        path: Arc<PathBuf>,
+        /// Its body.
+        body: Arc<Body>,
     },
     /// It failed.
     Failed(Failure),
+}
+
+/// Where a body is.
+#[derive(Debug)]
+pub enum Body {
+    /// In the recording.
+    Recorded(PathBuf),
+    /// In a partial file, which is gone when the last client has it.
+    Passing(tempfile::TempPath),
 }
 
 impl Stage {
     /// Opens the body as far as it is there.
     pub fn open(&self) -> std::io::Result<std::fs::File> {
         match self {
-            Self::Arriving { path, .. } | Self::Done { path, .. } => std::fs::File::open(path.as_path()),
+            Self::Arriving { path, .. } => std::fs::File::open(path.as_path()),
+            Self::Done { body, .. } => match body.as_ref() {
+                Body::Recorded(path) => std::fs::File::open(path),
+                Body::Passing(path) => std::fs::File::open(path),
+            },
             Self::Waiting | Self::Failed(_) => Err(std::io::ErrorKind::NotFound.into()),
         }
     }
@@ -151,9 +164,11 @@ impl Fetcher {
         // A task of its own: it goes on when the client goes away.
         tokio::spawn(async move {
             let ended = fetcher.download(&key, accept.as_deref(), &sender).await;
-            let _ = sender.send(ended.unwrap_or_else(Stage::Failed));
+            // Before anybody is told: whoever asks again after a failure must not get the same one.
             let mut open = fetcher.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.remove(&key);
+            drop(open);
+            let _ = sender.send(ended.unwrap_or_else(Stage::Failed));
         });
         receiver
     }
@@ -161,8 +176,7 @@ impl Fetcher {
     async fn download(&self, key: &Key, accept: Option<&str>, stage: &watch::Sender<Stage>) -> Result<Stage, Failure> {
         // It may have been recorded between the caller's look and ours.
         if let Ok(Lookup::Found(entry)) = self.recording.find(key) {
-            let path = Arc::new(self.recording.blob(&entry.sha256));
-            return Ok(Stage::Done { entry, path });
+            return Ok(self.done(entry));
         }
         let upstream = |error: &reqwest::Error| failed(key, error);
         let mut response = self.ask(key, accept).await.map_err(|error| upstream(&error))?;
@@ -206,14 +220,9 @@ impl Fetcher {
         };
         if !matches!(entry.status, 200 | 206 | 404 | 410) {
             // A server's trouble is no content; who asked gets it, and nobody after.
-            let (_, path) = file.keep().map_err(|error| disk(&error.error))?;
-            let (entry, path) = (Arc::new(entry), Arc::new(path));
-            let doomed = Arc::clone(&path);
-            tokio::spawn(async move {
-                tokio::time::sleep(SILENCE_LIMIT).await;
-                let _ = std::fs::remove_file(doomed.as_path());
-            });
-            return Ok(Stage::Done { entry, path });
+            let body = Arc::new(Body::Passing(file.into_temp_path()));
+            let entry = Arc::new(entry);
+            return Ok(Stage::Done { entry, body });
         }
         let recording = Arc::clone(&self.recording);
         let keep = move || {
@@ -228,8 +237,12 @@ impl Fetcher {
             status: 507,
             reason: format!("recording {key}: {reason}"),
         })?;
-        let path = Arc::new(self.recording.blob(&entry.sha256));
-        Ok(Stage::Done { entry, path })
+        Ok(self.done(entry))
+    }
+
+    fn done(&self, entry: Arc<Entry>) -> Stage {
+        let body = Arc::new(Body::Recorded(self.recording.blob(&entry.sha256)));
+        Stage::Done { entry, body }
     }
 
     async fn ask(&self, key: &Key, accept: Option<&str>) -> reqwest::Result<reqwest::Response> {
