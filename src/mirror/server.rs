@@ -67,7 +67,7 @@ impl Shared {
         }
         let uri = request.uri().clone();
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let url = uri.to_string();
+            let url = url::Url::parse(&uri.to_string()).map_or_else(|_| uri.path().to_owned(), without_login);
             let ticket = asked.ticket(&self.log, Kind::Proxied, uri.path(), &url);
             let problem = format!("{} {url}: only GET and HEAD can be recorded", request.method());
             return refused(ticket, StatusCode::METHOD_NOT_ALLOWED, &url, problem);
@@ -235,18 +235,23 @@ impl Shared {
         let name = percent_encoding::percent_decode_str(name)
             .decode_utf8_lossy()
             .into_owned();
-        let ticket = asked.ticket(&self.log, kind_of(&name), &name, url.as_str());
-        self.recorded(url.as_str(), asked, ticket).await
+        let url = without_login(url);
+        let ticket = asked.ticket(&self.log, kind_of(&name), &name, &url);
+        self.recorded(&url, asked, ticket).await
     }
 
     /// Anything else over plain HTTP.
     async fn proxied(&self, uri: &Uri, asked: &Asked) -> Response<Answer> {
-        let url = uri.to_string();
+        let parsed = url::Url::parse(&uri.to_string()).ok();
+        let url = parsed.filter(|url| url.scheme() == "http").map(without_login);
+        let Some(url) = url else {
+            let scheme = uri.scheme_str().unwrap_or_default();
+            let shown = format!("{scheme}://{}{}", uri.host().unwrap_or_default(), uri.path());
+            let ticket = asked.ticket(&self.log, Kind::Proxied, uri.path(), &shown);
+            let problem = format!("{shown}: only plain HTTP can be recorded through the proxy");
+            return refused(ticket, StatusCode::BAD_REQUEST, &shown, problem);
+        };
         let ticket = asked.ticket(&self.log, Kind::Proxied, uri.path(), &url);
-        if uri.scheme_str() != Some("http") {
-            let problem = format!("{url}: only plain HTTP can be recorded through the proxy");
-            return refused(ticket, StatusCode::BAD_REQUEST, &url, problem);
-        }
         self.recorded(&url, asked, ticket).await
     }
 
@@ -452,6 +457,14 @@ impl Shared {
         small.insert(content.sha256.to_owned(), bytes.clone());
         Some(bytes)
     }
+}
+
+/// A URL as it is recorded and told: a user and a password in it are nobody else's business.
+fn without_login(mut url: url::Url) -> String {
+    // Neither can fail for an address with a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.into()
 }
 
 fn kind_of(name: &str) -> Kind {
