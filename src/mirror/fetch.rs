@@ -30,6 +30,9 @@ const KEPT_HEADERS: [&str; 6] = [
     "x-pypi-last-serial",
 ];
 
+/// The header that says where a page really was.
+pub const LOCATION: &str = "content-location";
+
 /// How far a download is.
 pub type Download = watch::Receiver<Stage>;
 
@@ -277,6 +280,18 @@ impl Fetcher {
     }
 }
 
+/// Where a page was, if upstream led elsewhere: its links are relative to that. What may be secret is left out.
+fn location_of(key: &Key, response: &reqwest::Response) -> Option<(String, String)> {
+    let kind = response.headers().get("content-type")?.to_str().ok()?;
+    let is_page = kind.contains("html") || kind.contains("json");
+    let mut url = response.url().clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    (is_page && url.as_str() != key.url).then(|| (LOCATION.to_owned(), url.into()))
+}
+
 fn head_of(key: &Key, response: &reqwest::Response) -> Entry {
     let kept = KEPT_HEADERS.iter().filter_map(|name| {
         // The length of a body is its size; only an answer without one has to remember it.
@@ -289,7 +304,7 @@ fn head_of(key: &Key, response: &reqwest::Response) -> Entry {
         status: response.status().as_u16(),
         size: 0,
         sha256: String::new(),
-        headers: kept.collect(),
+        headers: kept.chain(location_of(key, response)).collect(),
         recorded_unix_s: unix_now() / 1_000_000_000,
     }
 }

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use hyper::body::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::fetch::Fetcher;
+use super::fetch::{self, Fetcher};
 use super::index::{Form, Page};
 use super::recording::{Entry, Recording, hex};
 
@@ -93,7 +93,8 @@ impl Pages {
             return Ok(page);
         }
         let url = &entry.key.url;
-        let base = url::Url::parse(url).map_err(|error| format!("{url}: {error}"))?;
+        let base =
+            url::Url::parse(entry.header(fetch::LOCATION).unwrap_or(url)).map_err(|error| format!("{url}: {error}"))?;
         if entry.size > LARGEST {
             return Err(format!("{url}: the page has {} bytes", entry.size));
         }
