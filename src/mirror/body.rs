@@ -130,11 +130,17 @@ pub fn growing(download: Download, length: Option<u64>, ticket: Ticket, shaper: 
 /// Sends pieces over the link and counts them.
 fn shaped(pieces: Pieces, length: Option<u64>, ticket: Ticket, shaper: &Arc<Shaper>) -> Answer {
     let state = (pieces, Bytes::new(), ticket, Arc::clone(shaper));
-    let frames = stream::unfold(state, |(mut pieces, mut rest, mut ticket, shaper)| async move {
+    let frames = stream::unfold(state, move |(mut pieces, mut rest, mut ticket, shaper)| async move {
         if rest.is_empty() {
-            match pieces.next().await? {
-                Ok(piece) => rest = piece,
-                Err(error) => {
+            match pieces.next().await {
+                None => {
+                    if length.is_none() {
+                        ticket.ended();
+                    }
+                    return None;
+                }
+                Some(Ok(piece)) => rest = piece,
+                Some(Err(error)) => {
                     ticket.broke(error.to_string());
                     // After an error nothing more is asked for.
                     return Some((Err(error), (pieces, rest, ticket, shaper)));

@@ -93,6 +93,13 @@ impl Ticket {
         self.expected = Some(bytes as u64);
     }
 
+    /// The body, whose length nobody knew before, has come to its end.
+    pub fn ended(&mut self) {
+        if self.transfer.status != 206 {
+            self.expected = Some(self.transfer.bytes.0);
+        }
+    }
+
     /// Only a part of it was asked for, or nothing of it is needed: that is no sending of the whole.
     pub fn status(&mut self, status: u16) {
         self.transfer.status = status;

@@ -271,7 +271,8 @@ impl Shared {
         for key in [&get, &part] {
             match self.find(key) {
                 Ok(Some(entry)) => {
-                    ticket.answered(entry.status, Origin::Recording, Some(entry.size));
+                    let expected = Some(entry.size).filter(|_| entry.status != 206);
+                    ticket.answered(entry.status, Origin::Recording, expected);
                     return self.entry(&entry, asked, ticket).await;
                 }
                 Ok(None) => {}
@@ -284,7 +285,7 @@ impl Shared {
         let mut download = fetcher.get(&part, asked.header(header::ACCEPT));
         match begun(&mut download).await {
             Ok((entry, length)) => {
-                ticket.answered(entry.status, Origin::Upstream, length);
+                ticket.answered(entry.status, Origin::Upstream, length.filter(|_| entry.status != 206));
                 self.shaper.delay().await;
                 let mut response = Response::new(nothing());
                 *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
