@@ -2,12 +2,14 @@
 //! replay they are refused.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_util::io::{InspectReader, InspectWriter};
 
 use super::body::Answer;
 use super::log::Ticket;
@@ -30,7 +32,7 @@ pub(super) async fn answer(
         return refused(ticket, StatusCode::FORBIDDEN, &to, problem);
     }
     let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(&to)).await;
-    let mut upstream = match connecting.map_err(|_| "no answer within 15 s".to_owned()) {
+    let upstream = match connecting.map_err(|_| "no answer within 15 s".to_owned()) {
         Ok(Ok(upstream)) => upstream,
         Ok(Err(error)) => return unreachable(ticket, &to, &error.to_string(), shared),
         Err(late) => return unreachable(ticket, &to, &late, shared),
@@ -39,10 +41,15 @@ pub(super) async fn answer(
     tokio::spawn(async move {
         if let Ok(upgraded) = hyper::upgrade::on(request).await {
             let mut client = TokioIo::new(upgraded);
-            // How a tunnel ends is its ends' affair.
-            if let Ok((up, down)) = tokio::io::copy_bidirectional(&mut client, &mut upstream).await {
-                ticket.sent(usize::try_from(up + down).unwrap_or(usize::MAX));
-            }
+            let (up, down) = (AtomicUsize::new(0), AtomicUsize::new(0));
+            let count = |counter: &AtomicUsize, bytes: &[u8]| {
+                counter.fetch_add(bytes.len(), Ordering::Relaxed);
+            };
+            let upstream = InspectReader::new(upstream, |bytes| count(&down, bytes));
+            let mut upstream = InspectWriter::new(upstream, |bytes| count(&up, bytes));
+            // How a tunnel ends is its ends' affair. One that breaks off has carried what it has.
+            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+            ticket.sent(up.load(Ordering::Relaxed) + down.load(Ordering::Relaxed));
         }
     });
     Response::new(nothing())
