@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode, Uri};
+use sha2::{Digest as _, Sha256};
 
 use super::body::{self, Answer};
 use super::fetch::{Download, Failure, Fetcher, Stage};
@@ -132,28 +133,43 @@ impl Shared {
             );
             return refused(ticket, StatusCode::FORBIDDEN, &format!("/simple/{project}/"), problem);
         };
-        let (entry, origin) = match self.whole(&Key::get(url.as_str())).await {
-            Ok(found) => found,
-            Err(failure) => return self.failed(ticket, url.as_str(), &failure),
-        };
-        if entry.status != 200 {
-            ticket.answered(entry.status, origin, Some(0));
-            return plain(
-                entry.status,
-                format!("{project}: the index has no such project\n"),
-                ticket,
-                &self.shaper,
-            );
-        }
-        match self
-            .pages
-            .render(&self.recording, &entry, form, zipped, self.fetcher.as_deref())
-        {
-            Ok(page) => {
+        match self.rendered(&Key::get(url.as_str()), form, zipped).await {
+            Ok((_, origin, Some(page))) => {
                 ticket.answered(200, origin, None);
                 self.page(&page, form, zipped, asked, ticket).await
             }
-            Err(problem) => refused(ticket, StatusCode::BAD_GATEWAY, url.as_str(), problem),
+            Ok((status, origin, None)) => {
+                ticket.answered(status, origin, Some(0));
+                let text = format!("{project}: the index has no such project\n");
+                plain(status, text, ticket, &self.shaper)
+            }
+            Err(failure) => self.failed(ticket, url.as_str(), &failure),
+        }
+    }
+
+    /// A page of the index upstream: the status, and the page if there is one. What was recorded and is no page is
+    /// fetched again: upstream, or something on the way there, had a bad moment.
+    async fn rendered(
+        &self,
+        key: &Key,
+        form: index::Form,
+        zipped: bool,
+    ) -> Result<(u16, Origin, Option<Arc<Rendered>>), Failure> {
+        let mut again = self.fetcher.is_some();
+        loop {
+            let (entry, origin) = self.whole(key).await?;
+            if entry.status != 200 {
+                return Ok((entry.status, origin, None));
+            }
+            let fetcher = self.fetcher.as_deref();
+            match self.pages.render(&self.recording, &entry, form, zipped, fetcher) {
+                Ok(page) => return Ok((200, origin, Some(page))),
+                Err(_) if again && origin == Origin::Recording => {
+                    self.recording.distrust(&entry.sha256);
+                    again = false;
+                }
+                Err(reason) => return Err(Failure { status: 502, reason }),
+            }
         }
     }
 
@@ -451,6 +467,10 @@ impl Shared {
             return Some(bytes);
         }
         let bytes = Bytes::from(tokio::fs::read(&content.path).await.ok()?);
+        // A damaged one would stay in memory after it was fetched again.
+        if recording::hex(&Sha256::digest(&bytes)) != content.sha256 {
+            return None;
+        }
         let mut small = self.small.lock().unwrap_or_else(PoisonError::into_inner);
         if small.values().map(Bytes::len).sum::<usize>() + bytes.len() > SMALL_IN_ALL {
             small.clear();

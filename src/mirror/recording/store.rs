@@ -320,6 +320,11 @@ impl Recording {
         self.known().damaged = damaged;
     }
 
+    /// From now on this body must not be served.
+    pub(in crate::mirror) fn distrust(&self, sha256: &str) {
+        self.known().damaged.insert(sha256.to_owned());
+    }
+
     /// Does something while no other process writes the manifest.
     pub(super) fn locked<T>(&self, act: impl FnOnce(&Self) -> Result<T, RecordingError>) -> Result<T, RecordingError> {
         let path = self.folder.join("lock");
