@@ -238,7 +238,10 @@ impl Shared {
     /// `rest` is `https/HOST/PATH`.
     async fn file(&self, rest: &str, query: &str, asked: &Asked) -> Response<Answer> {
         let url = rest.split_once('/').and_then(|(scheme, rest)| {
-            let url = url::Url::parse(&format!("{scheme}://{rest}{query}")).ok()?;
+            let (host, path) = rest.split_once('/')?;
+            // To pip a host with a port is a part of a path, and it quotes the colon.
+            let host = percent_encoding::percent_decode_str(host).decode_utf8().ok()?;
+            let url = url::Url::parse(&format!("{scheme}://{host}/{path}{query}")).ok()?;
             (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(url)
         });
         let Some(url) = url else {
