@@ -302,7 +302,7 @@ impl Shared {
             return self.failed(ticket, url, &self.not_recorded(url));
         };
         let mut download = fetcher.get(&part, asked.header(header::ACCEPT));
-        match begun(&mut download).await {
+        match begun(&mut download, asked.head_only).await {
             Ok((entry, length)) => {
                 ticket.answered(entry.status, Origin::Upstream, length.filter(|_| entry.status != 206));
                 self.shaper.delay().await;
@@ -506,13 +506,14 @@ fn given_up() -> Failure {
     }
 }
 
-/// Waits for the head of a download.
-async fn begun(download: &mut Download) -> Result<(Arc<Entry>, Option<u64>), Failure> {
-    match download
-        .wait_for(|stage| !matches!(stage, Stage::Waiting))
-        .await
-        .as_deref()
-    {
+/// Waits for the head of a download, or for its end if no byte of a body can be held back until all is well.
+async fn begun(download: &mut Download, head_only: bool) -> Result<(Arc<Entry>, Option<u64>), Failure> {
+    let enough = |stage: &Stage| match stage {
+        Stage::Waiting => false,
+        Stage::Arriving { length, .. } => !head_only && *length != Some(0),
+        Stage::Done { .. } | Stage::Failed(_) => true,
+    };
+    match download.wait_for(enough).await.as_deref() {
         Ok(Stage::Arriving { head, length, .. }) => Ok((Arc::clone(head), *length)),
         Ok(Stage::Done { entry, .. }) => Ok((Arc::clone(entry), Some(entry.size))),
         Ok(Stage::Failed(failure)) => Err(failure.clone()),

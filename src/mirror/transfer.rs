@@ -50,10 +50,10 @@ pub enum Kind {
 pub enum Origin {
     /// The recording.
     Recording,
-    /// Upstream: it was recorded on the way, or it passed through.
+    /// Upstream: it was recorded on the way, or it passed through, or it should have and upstream failed.
     Upstream,
     /// A generated package.
     Synthetic,
-    /// Nowhere: the request was refused or failed.
+    /// Nowhere: the request was refused.
     Refused,
 }
