@@ -132,12 +132,16 @@ impl Fetcher {
     /// # Errors
     /// If the system's certificates can't be used.
     pub fn new(recording: Arc<Recording>, login: Option<Login>) -> Result<Self, reqwest::Error> {
+        Self::patient(recording, login, SILENCE_LIMIT)
+    }
+
+    fn patient(recording: Arc<Recording>, login: Option<Login>, silence: Duration) -> Result<Self, reqwest::Error> {
         // Another part of the process may have chosen one already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .user_agent(concat!("bakeoff/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_LIMIT)
-            .read_timeout(SILENCE_LIMIT)
+            .read_timeout(silence)
             .build()?;
         Ok(Self {
             client,
@@ -324,5 +328,44 @@ fn failed(key: &Key, error: &reqwest::Error) -> Failure {
     Failure {
         status,
         reason: format!("{key}: upstream failed{slow}{reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_upstream_that_falls_silent_fails_the_download_and_leaves_nothing() {
+        for said in ["", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthe first bytes"] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let url = format!("http://{}/a.whl", listener.local_addr().expect("an address"));
+            tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.expect("a connection");
+                stream.write_all(said.as_bytes()).await.expect("sent");
+                // Until the other side has had enough.
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            });
+            let folder = tempfile::tempdir().expect("a folder");
+            let recording = Arc::new(Recording::create(folder.path()).expect("a recording"));
+            let fetcher = Fetcher::patient(Arc::clone(&recording), None, Duration::from_millis(200));
+            let fetcher = Arc::new(fetcher.expect("a client"));
+            let mut download = fetcher.get(&Key::get(&url), None);
+            let ended = download.wait_for(|stage| matches!(stage, Stage::Done { .. } | Stage::Failed(_)));
+            let Stage::Failed(failure) = ended.await.expect("an end").clone() else {
+                panic!("that was not all")
+            };
+            assert_eq!(failure.status, 504, "{}", failure.reason);
+            assert!(
+                failure.reason.contains(&url) && failure.reason.contains("too slow"),
+                "{}",
+                failure.reason
+            );
+            let left = std::fs::read_dir(recording.partial()).expect("a folder");
+            assert_eq!(left.count(), 0);
+            assert!(recording.entries().is_empty());
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod command_line;
 mod measuring;
 mod mirror;
+mod mirror_command;
 mod published;
 mod safety;
 mod support;
