@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use bollard::models::{ContainerCreateBody, HostConfig, PortBinding, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, HostConfig, IpamConfig, PortBinding, VolumeCreateRequest};
 use bollard::query_parameters::{
     CreateContainerOptions, DownloadFromContainerOptions, InspectContainerOptions, ListContainersOptions,
     ListNetworksOptions, ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions,
@@ -208,10 +208,12 @@ impl DockerEngine {
         let network = self.docker.inspect_network(BRIDGE, options).await;
         let network = network.map_err(failed("inspect network", BRIDGE))?;
         let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-        let gateways = pools
-            .into_iter()
-            .filter_map(|pool| pool.gateway?.parse::<IpAddr>().ok());
-        let mut gateways: Vec<_> = gateways.collect();
+        let gateway = |pool: IpamConfig| match pool.gateway {
+            Some(gateway) => gateway.parse().ok(),
+            // An engine that has just been set up names it only after its next start; it is the first of the subnet.
+            None => first_address(&pool.subnet?),
+        };
+        let mut gateways: Vec<IpAddr> = pools.into_iter().filter_map(gateway).collect();
         // IPv4 is what every container has.
         gateways.sort_by_key(IpAddr::is_ipv6);
         gateways.into_iter().next().ok_or_else(|| none("it has none"))
@@ -284,5 +286,25 @@ impl DockerEngine {
             });
         }
         Ok(owned)
+    }
+}
+
+/// The first address that a host can have in a subnet: `172.17.0.1` in `172.17.0.0/16`.
+fn first_address(subnet: &str) -> Option<IpAddr> {
+    let (network, _) = subnet.split_once('/')?;
+    let network: std::net::Ipv4Addr = network.parse().ok()?;
+    Some(std::net::Ipv4Addr::from(u32::from(network).checked_add(1)?).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_address;
+
+    #[test]
+    fn the_gateway_is_the_first_address_of_the_subnet() {
+        let first = |subnet| first_address(subnet).map(|address| address.to_string());
+        assert_eq!(first("172.17.0.0/16").as_deref(), Some("172.17.0.1"));
+        assert_eq!(first("nonsense"), None);
+        assert_eq!(first("fd00::/64"), None);
     }
 }
