@@ -106,6 +106,11 @@ impl Redactor {
                 if let Some(trace) = &mut record.build {
                     self.trace(trace);
                 }
+                for asked in record.transfers.iter_mut().flatten() {
+                    // A token may be a part of an address.
+                    self.text(&mut asked.transfer.name);
+                    asked.transfer.problem.iter_mut().for_each(|problem| self.text(problem));
+                }
                 let labels = record.image.iter_mut().flat_map(|image| image.labels.values_mut());
                 labels.for_each(|label| self.text(label));
             }
