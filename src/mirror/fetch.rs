@@ -21,7 +21,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(15);
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The headers of an answer that a client acts on.
-const KEPT_HEADERS: [&str; 6] = [
+const KEPT_HEADERS: [&str; 7] = [
+    "accept-ranges",
     "content-type",
     "cache-control",
     "last-modified",
@@ -32,6 +33,15 @@ const KEPT_HEADERS: [&str; 6] = [
 
 /// The header that says where a page really was.
 pub const LOCATION: &str = "content-location";
+
+/// One address for one file: pip quotes the plus sign of a local version, uv does not, and some stores of files take a bare
+/// one for a space.
+pub fn canonical(url: &str) -> String {
+    match url.split_once('?') {
+        Some((path, query)) => format!("{}?{query}", path.replace('+', "%2B")),
+        None => url.replace('+', "%2B"),
+    }
+}
 
 /// How far a download is.
 pub type Download = watch::Receiver<Stage>;
@@ -155,7 +165,7 @@ impl Fetcher {
     /// From now on the body at this URL must have this hash.
     pub fn expect(&self, url: &str, sha256: &str) {
         let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
-        expected.insert(url.to_owned(), sha256.to_ascii_lowercase());
+        expected.insert(canonical(url), sha256.to_ascii_lowercase());
     }
 
     /// The download of something that is not recorded; begun now, unless it is under way.
@@ -367,5 +377,18 @@ mod tests {
             assert_eq!(left.count(), 0);
             assert!(recording.entries().is_empty());
         }
+    }
+
+    #[test]
+    fn a_file_has_one_address_however_its_plus_sign_is_quoted() {
+        assert_eq!(
+            canonical("https://f.example/a-1+cpu.whl"),
+            "https://f.example/a-1%2Bcpu.whl"
+        );
+        assert_eq!(
+            canonical("https://f.example/a-1%2Bcpu.whl"),
+            "https://f.example/a-1%2Bcpu.whl"
+        );
+        assert_eq!(canonical("https://f.example/a?b=c+d"), "https://f.example/a?b=c+d");
     }
 }

@@ -221,6 +221,8 @@ impl Mirror {
         vec![
             ("PIP_INDEX_URL", self.index_url()),
             ("PIP_TRUSTED_HOST", self.shared.host.clone()),
+            // Whether pip asks for a newer pip depends on the day.
+            ("PIP_DISABLE_PIP_VERSION_CHECK", "1".to_owned()),
             ("UV_DEFAULT_INDEX", self.index_url()),
             // Its name before uv 0.4.23.
             ("UV_INDEX_URL", self.index_url()),

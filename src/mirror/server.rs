@@ -254,7 +254,7 @@ impl Shared {
         let name = percent_encoding::percent_decode_str(name)
             .decode_utf8_lossy()
             .into_owned();
-        let url = without_login(url);
+        let url = super::fetch::canonical(&without_login(url));
         let ticket = asked.ticket(&self.log, kind_of(&name), &name, &url);
         self.recorded(&url, asked, ticket).await
     }
