@@ -13,6 +13,10 @@ use crate::units::Link;
 /// now is made up for by the next wait, so the rate stays exact.
 const SLACK: Duration = Duration::from_millis(2);
 
+/// How far the queue may run behind the clock before time is lost to it: a connection wakes late by a timer's tick, and the
+/// link would have gone on sending. It is also all that an idle link saves up.
+const DEPTH: Duration = Duration::from_millis(20);
+
 /// A link that connections share.
 #[derive(Debug, Default)]
 pub struct Shaper {
@@ -68,7 +72,10 @@ impl Shaper {
                 return;
             };
             let now = Instant::now();
-            let start = state.free_at.map_or(now, |free_at| free_at.max(now));
+            let start = match state.free_at {
+                Some(free_at) => free_at.max(now.checked_sub(DEPTH).unwrap_or(now)),
+                None => now,
+            };
             #[allow(clippy::cast_precision_loss, reason = "a chunk is small")]
             let takes = Duration::from_secs_f64(bytes as f64 * 8.0 / rate as f64);
             let until = start + takes;
@@ -120,12 +127,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_link_saves_nothing_up() {
+    async fn an_idle_link_saves_next_to_nothing_up() {
         let shaper = shaped("10mbit");
         takes(&shaper, 1, 1_250_000).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
         let took = takes(&shaper, 1, 1_250_000).await;
-        assert!((took - 1.0).abs() < 0.01, "{took} s");
+        assert!((0.975..1.0).contains(&took), "{took} s");
     }
 
     #[tokio::test(start_paused = true)]
