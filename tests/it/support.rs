@@ -12,6 +12,8 @@ use tempfile::TempDir;
 /// A folder of its own for a test.
 pub struct Place {
     dir: TempDir,
+    /// The cache that the program uses there, if not the user's.
+    cache: Option<PathBuf>,
 }
 
 /// How a call of the program ended.
@@ -35,7 +37,21 @@ impl Place {
     pub fn new() -> Self {
         Self {
             dir: TempDir::new().expect("a folder"),
+            cache: None,
         }
+    }
+
+    /// A place whose recordings are its own; stand-ins of base images are the user's, since they take a minute to make.
+    pub fn with_own_recordings() -> Self {
+        let mut place = Self::new();
+        let strategy = etcetera::choose_base_strategy().expect("a home");
+        let images = etcetera::BaseStrategy::cache_dir(&strategy).join("bakeoff/images");
+        std::fs::create_dir_all(&images).expect("a folder");
+        let cache = place.path("cache");
+        std::fs::create_dir_all(cache.join("bakeoff")).expect("a folder");
+        std::os::unix::fs::symlink(images, cache.join("bakeoff/images")).expect("a link");
+        place.cache = Some(cache);
+        place
     }
 
     pub fn path(&self, path: &str) -> PathBuf {
@@ -56,6 +72,9 @@ impl Place {
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
             .stdin(std::process::Stdio::null());
+        if let Some(cache) = &self.cache {
+            command.env("XDG_CACHE_HOME", cache);
+        }
         command
     }
 
@@ -128,7 +147,7 @@ replace = "hot"
 
 /// A small fixture with its suite file `suite.toml`; `more` is scenarios and the like.
 pub fn small(more: &str, dockerfiles: &[(&str, &str)]) -> Place {
-    let place = Place::new();
+    let place = Place::with_own_recordings();
     place.write("suite.toml", &format!("{SUITE}{JOURNEY}{more}"));
     place
         .write("app/fixture.toml", FIXTURE)
