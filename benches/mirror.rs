@@ -58,6 +58,7 @@ fn bench() -> Result<(), Error> {
         mode: Mode::Replay,
         recording: Arc::new(recording),
         upstream: None,
+        aliases: Vec::new(),
         synthetic: None,
         bind: LOOPBACK,
         host: "127.0.0.1".into(),

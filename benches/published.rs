@@ -15,6 +15,7 @@ use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::lock::EngineLock;
 use bakeoff::engine::{Engine as _, reaper};
 use bakeoff::journal::{self, Journal};
+use bakeoff::mirror;
 use bakeoff::plan::Plan;
 use bakeoff::report::{Format, Style, render};
 use bakeoff::runner::event::{Round, RunEnd, RunEvent, TrialKey};
@@ -22,6 +23,7 @@ use bakeoff::runner::{Session, Settings, Trial};
 use bakeoff::suite::{self, Overrides, PhaseKind, PhaseSpec, Suite, Temperature};
 use bakeoff::units::RunId;
 use criterion::{Criterion, SamplingMode};
+use etcetera::BaseStrategy as _;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +78,7 @@ fn bench() -> Result<(), Error> {
         cache: etcetera::BaseStrategy::cache_dir(&etcetera::choose_base_strategy()?).join("bakeoff"),
         source: bakeoff::images::Source::Auto,
         trust_host_ca: false,
-        index: None,
+        index: configured_index()?,
         repeats: SAMPLES + 2,
     };
     let cancel = CancellationToken::new();
@@ -103,6 +105,17 @@ fn bench() -> Result<(), Error> {
     }))?;
     criterion.final_summary();
     show(&dir)
+}
+
+/// The package index that the user's pip or uv is configured for.
+fn configured_index() -> Result<Option<mirror::Upstream>, Error> {
+    let strategy = etcetera::choose_base_strategy()?;
+    let (home, config) = (
+        strategy.home_dir().to_owned(),
+        etcetera::BaseStrategy::config_dir(&strategy),
+    );
+    let variable = |name: &str| std::env::var(name).ok();
+    Ok(mirror::configured(&variable, &home, &config)?.map(|configured| configured.upstream))
 }
 
 /// The published suite with its light fixture, the approaches as published (cache mounts on), and a no-op build.

@@ -168,6 +168,11 @@ impl Fetcher {
         expected.insert(canonical(url), sha256.to_ascii_lowercase());
     }
 
+    /// Whether no download is under way: one goes on when its client has gone away.
+    pub fn is_idle(&self) -> bool {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The download of something that is not recorded; begun now, unless it is under way.
     pub fn get(self: &Arc<Self>, key: &Key, accept: Option<&str>) -> Download {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

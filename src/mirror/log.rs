@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,13 +12,24 @@ use crate::units::Bytes;
 #[derive(Debug, Default)]
 pub struct Log {
     kept: Mutex<Kept>,
-    open: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     transfers: Vec<Transfer>,
     sent: HashSet<String>,
+    /// Counts the times that somebody took what there was: a request belongs to the one in which it was made, and what
+    /// ends later is nobody's.
+    generation: u64,
+    /// Requests of this generation that are in progress.
+    open: usize,
+}
+
+impl Kept {
+    fn next(&mut self) {
+        self.generation += 1;
+        self.open = 0;
+    }
 }
 
 impl Log {
@@ -29,17 +39,28 @@ impl Log {
 
     /// Forgets what was sent: from now on nothing is a repeat.
     pub fn clear(&self) {
-        *self.kept() = Kept::default();
+        let mut kept = self.kept();
+        kept.transfers.clear();
+        kept.sent.clear();
+        kept.next();
+    }
+
+    /// What has ended since the last call; what is open goes on being counted.
+    pub fn drain(&self) -> Vec<Transfer> {
+        std::mem::take(&mut self.kept().transfers)
     }
 
     /// What has been transferred since the last call. Waits a little for transfers that are still open: a client that
-    /// has just ended is noticed only when its connection is.
+    /// has just ended is noticed only when its connection is. What is open even then is never told of.
     pub async fn take(&self, patience: Duration) -> Vec<Transfer> {
         let waited = tokio::time::Instant::now();
-        while self.open.load(Ordering::Acquire) > 0 && waited.elapsed() < patience {
+        while self.kept().open > 0 && waited.elapsed() < patience {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        let mut transfers = std::mem::take(&mut self.kept().transfers);
+        let mut kept = self.kept();
+        kept.next();
+        let mut transfers = std::mem::take(&mut kept.transfers);
+        drop(kept);
         transfers.sort_by_key(|transfer| transfer.started_unix_ns);
         transfers
     }
@@ -55,13 +76,17 @@ pub struct Ticket {
     identity: String,
     /// How many bytes the body has; `None` if that is not known, or does not count.
     expected: Option<u64>,
+    generation: u64,
 }
 
 impl Ticket {
     /// Begins with a request.
     pub fn new(log: &Arc<Log>, source: IpAddr, kind: Kind, name: &str, identity: String) -> Self {
-        log.open.fetch_add(1, Ordering::AcqRel);
         let now = unix_now();
+        let mut kept = log.kept();
+        kept.open += 1;
+        let generation = kept.generation;
+        drop(kept);
         Self {
             log: Arc::clone(log),
             transfer: Transfer {
@@ -78,6 +103,7 @@ impl Ticket {
             },
             identity,
             expected: None,
+            generation,
         }
     }
 
@@ -131,13 +157,15 @@ impl Drop for Ticket {
         let mut transfer = self.transfer.clone();
         transfer.ended_unix_ns = unix_now();
         let mut kept = self.log.kept();
+        if kept.generation != self.generation {
+            return;
+        }
+        kept.open -= 1;
         transfer.repeat = kept.sent.contains(&self.identity);
         if self.expected == Some(transfer.bytes.0) && transfer.problem.is_none() && transfer.bytes.0 > 0 {
             kept.sent.insert(std::mem::take(&mut self.identity));
         }
         kept.transfers.push(transfer);
-        drop(kept);
-        self.log.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -145,4 +173,34 @@ impl Drop for Ticket {
 pub fn unix_now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(log: &Arc<Log>, name: &str) -> Ticket {
+        Ticket::new(log, IpAddr::from([127, 0, 0, 1]), Kind::File, name, name.to_owned())
+    }
+
+    async fn names(log: &Log) -> Vec<String> {
+        let taken = log.take(Duration::ZERO).await;
+        taken.into_iter().map(|transfer| transfer.name).collect()
+    }
+
+    #[tokio::test]
+    async fn what_ends_after_it_was_asked_for_belongs_to_nobody() {
+        let log = Arc::new(Log::default());
+        let late = ticket(&log, "late");
+        drop(ticket(&log, "in time"));
+        assert_eq!(names(&log).await, ["in time"]);
+        let next = ticket(&log, "next");
+        drop(late);
+        drop(next);
+        assert_eq!(names(&log).await, ["next"]);
+        let before = ticket(&log, "before a new trial");
+        log.clear();
+        drop(before);
+        assert!(names(&log).await.is_empty());
+    }
 }

@@ -34,6 +34,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use crate::units::{Bytes, Link};
 use fetch::Fetcher;
@@ -56,6 +57,9 @@ pub const PORT: u16 = 7380;
 /// How long to wait for transfers whose clients have just ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long downloads whose clients have gone away may take to end.
+const SETTLING: Duration = Duration::from_secs(120);
+
 /// Whether what is not recorded may be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -74,6 +78,8 @@ pub struct Config {
     pub recording: Arc<Recording>,
     /// Where packages come from; in replay, and without one, where the recording says that they came from.
     pub upstream: Option<Upstream>,
+    /// Other addresses of the index: a user's own lock file may name one.
+    pub aliases: Vec<String>,
     /// Generated packages.
     pub synthetic: Option<Catalogue>,
     /// The address to listen on: loopback, or one of the engine's own network.
@@ -116,6 +122,7 @@ pub struct Mirror {
 impl Drop for Mirror {
     fn drop(&mut self) {
         self.accepting.abort();
+        self.shared.ended.cancel();
     }
 }
 
@@ -175,11 +182,13 @@ impl Mirror {
             recording: config.recording,
             fetcher,
             index,
+            aliases: config.aliases,
             synthetic: generated,
             pages: Pages::new(&origin, projects),
             shaper: Arc::new(Shaper::default()),
             log: Arc::new(Log::default()),
             small: Mutex::default(),
+            ended: CancellationToken::new(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { shared, accepting })
@@ -262,11 +271,33 @@ impl Mirror {
         self.shared.log.take(PATIENCE).await
     }
 
+    /// What has ended since the last call, for whoever only counts; what is open is told of later.
+    #[must_use]
+    pub fn ended_transfers(&self) -> Vec<Transfer> {
+        self.shared.log.drain()
+    }
+
+    /// Waits until no download is under way, and returns whether that came to pass.
+    pub async fn settled(&self) -> bool {
+        let Some(fetcher) = &self.shared.fetcher else {
+            return true;
+        };
+        let waited = tokio::time::Instant::now();
+        while !fetcher.is_idle() {
+            if waited.elapsed() > SETTLING {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        true
+    }
+
     /// A lock file of uv with the addresses of the index and its files replaced by those of the mirror.
     #[must_use]
     pub fn rewrite_lock(&self, text: &str) -> String {
-        let index = self.shared.index.as_ref().map(url::Url::as_str);
-        uv_lock::rewrite(text, index, &self.origin())
+        let index = self.shared.index.iter().map(url::Url::as_str);
+        let from: Vec<&str> = index.chain(self.shared.aliases.iter().map(String::as_str)).collect();
+        uv_lock::rewrite(text, &from, &self.origin())
     }
 
     /// Checks the recording, and prepares the pages that builds will ask for, so that none is made while they wait.

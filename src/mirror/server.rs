@@ -10,6 +10,8 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use sha2::{Digest as _, Sha256};
 
+use tokio_util::sync::CancellationToken;
+
 use super::body::{self, Answer};
 use super::fetch::{Download, Failure, Fetcher, Stage};
 use super::log::{Log, Ticket};
@@ -40,11 +42,15 @@ pub struct Shared {
     pub fetcher: Option<Arc<Fetcher>>,
     /// The simple index upstream, with a slash at its end.
     pub index: Option<url::Url>,
+    /// Other addresses of it, which lock files may name.
+    pub aliases: Vec<String>,
     pub synthetic: BTreeMap<String, WheelFile>,
     pub pages: Pages,
     pub shaper: Arc<Shaper>,
     pub log: Arc<Log>,
     pub small: Mutex<BTreeMap<String, Bytes>>,
+    /// Ends what has left its connection: tunnels.
+    pub ended: CancellationToken,
 }
 
 /// A thing to be sent: where it is and what is said of it.
@@ -89,11 +95,11 @@ impl Shared {
         let path = uri.path();
         if let Some(project) = path.strip_prefix("/simple/").filter(|project| !project.is_empty()) {
             let Some(project) = project.strip_suffix('/') else {
-                return moved(&format!("{path}/"));
+                return self.moved(&format!("{path}/"), asked).await;
             };
             let normalized = index::normalize(project);
             if index::is_project_name(project) && normalized != project {
-                return moved(&format!("/simple/{normalized}/"));
+                return self.moved(&format!("/simple/{normalized}/"), asked).await;
             }
             return self.project(project, asked).await;
         }
@@ -107,6 +113,14 @@ impl Shared {
         let ticket = asked.ticket(&self.log, Kind::Proxied, path, path);
         let problem = format!("{path}: the mirror serves /simple/PROJECT/ and /files/…");
         refused(ticket, StatusCode::NOT_FOUND, path, problem)
+    }
+
+    /// Sends a client to the right spelling of an address: a request like any other.
+    async fn moved(&self, to: &str, asked: &Asked) -> Response<Answer> {
+        let mut ticket = asked.ticket(&self.log, Kind::Index, to, to);
+        ticket.status(301);
+        self.shaper.delay().await;
+        moved(to)
     }
 
     /// A page of the index.
@@ -140,6 +154,7 @@ impl Shared {
             }
             Ok((status, origin, None)) => {
                 ticket.answered(status, origin, Some(0));
+                self.shaper.delay().await;
                 let text = format!("{project}: the index has no such project\n");
                 plain(status, text, ticket, &self.shaper)
             }

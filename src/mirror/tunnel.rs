@@ -38,6 +38,7 @@ pub(super) async fn answer(
         Err(late) => return unreachable(ticket, &to, &late, shared),
     };
     ticket.answered(200, Origin::Upstream, None);
+    let ended = shared.ended.clone();
     tokio::spawn(async move {
         if let Ok(upgraded) = hyper::upgrade::on(request).await {
             let mut client = TokioIo::new(upgraded);
@@ -48,7 +49,10 @@ pub(super) async fn answer(
             let upstream = InspectReader::new(upstream, |bytes| count(&down, bytes));
             let mut upstream = InspectWriter::new(upstream, |bytes| count(&up, bytes));
             // How a tunnel ends is its ends' affair. One that breaks off has carried what it has.
-            let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
+                () = ended.cancelled() => {}
+            }
             ticket.sent(up.load(Ordering::Relaxed) + down.load(Ordering::Relaxed));
         }
     });

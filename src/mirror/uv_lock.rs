@@ -11,9 +11,9 @@ use super::pages::mirrored;
 static ADDRESS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"\b((registry|url) = ")(https?://[^"]*)""#).ok());
 
-/// The lock file with the addresses of the index `from`, and of the files of packages that came from it, replaced by
+/// The lock file with the addresses of the index, any of `from`, and of the files of packages that came from it, replaced by
 /// those of the mirror at `origin`. Packages from elsewhere keep their addresses.
-pub fn rewrite(text: &str, from: Option<&str>, origin: &str) -> String {
+pub fn rewrite(text: &str, from: &[&str], origin: &str) -> String {
     let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
     let Some(address) = &*ADDRESS else {
         return text.to_owned();
@@ -28,7 +28,7 @@ pub fn rewrite(text: &str, from: Option<&str>, origin: &str) -> String {
         let source = line.starts_with("source = {");
         out.push_str(&address.replace_all(line, |found: &Captures<'_>| {
             let (before, kind, url) = (&found[1], &found[2], &found[3]);
-            if kind == "registry" && from.is_some_and(|from| same(url, from)) {
+            if kind == "registry" && from.iter().any(|from| same(url, from)) {
                 ours = true;
                 format!("{before}{origin}/simple\"")
             } else if kind == "url" && ours && !source {
@@ -74,7 +74,11 @@ sdist = { hash = "sha256:bb" }
 
     #[test]
     fn addresses_of_the_index_are_replaced_and_no_others() {
-        let rewritten = rewrite(LOCK, Some("https://index.example/simple/"), "http://m:1");
+        let rewritten = rewrite(
+            LOCK,
+            &["https://a.example/", "https://index.example/simple/"],
+            "http://m:1",
+        );
         let expected = LOCK
             .replace("https://index.example/simple", "http://m:1/simple")
             .replace("https://files.example/a/", "http://m:1/files/https/files.example/a/")
@@ -84,7 +88,7 @@ sdist = { hash = "sha256:bb" }
 
     #[test]
     fn a_lock_file_of_another_index_stays_as_it_is() {
-        assert_eq!(rewrite(LOCK, Some("https://third.example/simple"), "http://m:1"), LOCK);
-        assert_eq!(rewrite(LOCK, None, "http://m:1"), LOCK);
+        assert_eq!(rewrite(LOCK, &["https://third.example/simple"], "http://m:1"), LOCK);
+        assert_eq!(rewrite(LOCK, &[], "http://m:1"), LOCK);
     }
 }

@@ -10,6 +10,7 @@ use crate::fixture::Workspace;
 use crate::images::trust::{self, Trust};
 use crate::mirror;
 use crate::suite::{LockSpec, PhaseKind, PhaseSpec};
+use crate::units::Link;
 
 impl<E: Engine> Session<'_, E> {
     /// Makes the lock file for every state of the context that the journey enters, or takes it from the cache.
@@ -60,6 +61,10 @@ impl<E: Engine> Session<'_, E> {
 
     fn keep_lock(&self, key: &str, content: &[u8]) -> Result<(), RunError> {
         if let Some(mirror) = &self.mirror {
+            if mirror.mode() == mirror::Mode::Replay {
+                // A replay leaves its recording as it is.
+                return Ok(());
+            }
             let content = replaced(content, &mirror.origin(), &usual_origin());
             return Ok(mirror
                 .recording()
@@ -148,12 +153,10 @@ impl<E: Engine> Session<'_, E> {
         );
         let mut env = vec!["UV_PYTHON_DOWNLOADS=never".to_owned()];
         if let Some(mirror) = &self.mirror {
-            env.extend(
-                mirror
-                    .environment()
-                    .into_iter()
-                    .map(|(name, value)| format!("{name}={value}")),
-            );
+            // The proxy too: what goes past the index must not go past the mirror.
+            let led = mirror.environment().into_iter().chain(mirror.proxy_arguments());
+            env.extend(led.map(|(name, value)| format!("{name}={value}")));
+            mirror.begin(Link::default());
         }
         if let Some(trust) = self
             .trust
@@ -196,6 +199,7 @@ impl<E: Engine> Session<'_, E> {
         }
         .await;
         self.engine.remove_container(&container.id).await?;
+        self.account_aside().await.map_err(fail)?;
         made
     }
 }

@@ -195,17 +195,14 @@ async fn run_trial<E: Engine>(
     session.tell(RunEvent::TrialStarted(key.clone()))?;
     let mut trial = Trial::open(session, scenario, key, ordinal).await?;
     let measured = measure(session, &mut trial).await;
-    if let Ok(true) = measured {
-        session.recorded(scenario)?;
-    }
     // What the trial made goes away however it ended; only then is its end told.
     let record = trial.close(measured.is_ok()).await;
     session.tell(RunEvent::TrialFinished(record))?;
-    measured.map(|_| ()).and(session.go_on())
+    measured.and(session.go_on())
 }
 
-/// The journey: every phase, in order. Returns whether every build ended well.
-async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) -> Result<bool, RunError> {
+/// The journey: every phase, in order.
+async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) -> Result<(), RunError> {
     let mut broken: Option<String> = None;
     for spec in &session.suite.journey {
         let record = match &broken {
@@ -219,7 +216,7 @@ async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) 
         }
         session.tell(RunEvent::PhaseFinished(Box::new(record)))?;
     }
-    Ok(broken.is_none())
+    Ok(())
 }
 
 impl PhaseRecord {

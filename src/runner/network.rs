@@ -12,7 +12,7 @@ use super::{RunError, Session};
 use crate::engine::{BuildTrace, Engine, StepTrace};
 use crate::fixture::Workspace;
 use crate::mirror::recording::{Recording, hex};
-use crate::mirror::{self, Config, Mirror, Origin, Transfer, Upstream, synthetic};
+use crate::mirror::{self, Config, Kind, Mirror, Origin, Transfer, Upstream, synthetic};
 use crate::suite::{NetworkMode, PhaseKind, Scenario};
 
 /// How many problems of downloads a failure tells of.
@@ -51,7 +51,8 @@ impl<E: Engine> Session<'_, E> {
         }
         let folder = recordings(&self.settings.cache).join(self.recording_name());
         let recording = Arc::new(match network.mode {
-            NetworkMode::Replay => Recording::open(&folder)?,
+            // Generated packages need no recording.
+            NetworkMode::Replay if network.synthetic.is_none() => Recording::open(&folder)?,
             _ => Recording::create(&folder)?,
         });
         let mut replay = network.mode == NetworkMode::Replay;
@@ -59,7 +60,7 @@ impl<E: Engine> Session<'_, E> {
             let wanted = self.recording_keys()?;
             replay = wanted.values().all(|key| recording.is_complete(key));
         }
-        let upstream = if replay { None } else { self.upstream()? };
+        let upstream = if replay { None } else { self.upstream().await? };
         let synthetic = self.generate().await?;
         let bind: IpAddr = self.engine.gateway().await.map_err(RunError::NoBridge)?;
         let mode = if replay {
@@ -71,6 +72,7 @@ impl<E: Engine> Session<'_, E> {
             mode,
             recording,
             upstream,
+            aliases: self.client_index.iter().cloned().collect(),
             synthetic,
             bind,
             host: mirror::HOST.to_owned(),
@@ -111,17 +113,35 @@ impl<E: Engine> Session<'_, E> {
 
     /// The index to record from: what the suite or the command line names, else what the user's package clients are
     /// configured for, else what the base image's own client would use.
-    fn upstream(&self) -> Result<Option<Upstream>, RunError> {
+    async fn upstream(&mut self) -> Result<Option<Upstream>, RunError> {
         if let Some(index) = &self.suite.network.index {
             return Ok(Some(Upstream::new(index, "[network] index or --index")?));
         }
         if let Some(configured) = &self.settings.index {
             return Ok(Some(configured.clone()));
         }
+        if self.client_index.is_none() {
+            self.client_index = self.ask_other_bases().await;
+        }
         let of_client = self.client_index.as_ref();
         Ok(of_client
             .map(|index| Upstream::new(index, "the base image's pip"))
             .transpose()?)
+    }
+
+    /// The index that the pip of some base image uses by default, where no base has the role of Python.
+    async fn ask_other_bases(&self) -> Option<String> {
+        for base in self
+            .bases
+            .values()
+            .filter(|base| !matches!(base.role.as_str(), "registry" | "uv"))
+        {
+            // An image without Python or pip has none, and needs none.
+            if let Ok((_, Some(index), _)) = self.look_into_python(&base.used).await {
+                return Some(index);
+            }
+        }
+        None
     }
 
     fn synthetic(&self) -> Option<synthetic::Spec> {
@@ -150,7 +170,8 @@ impl<E: Engine> Session<'_, E> {
     }
 
     /// For each scenario, what its downloads depend on, as far as that can be told: the Dockerfile, its arguments and base
-    /// images, the machine's architecture, and the state of the lock file's inputs before each build.
+    /// images, the architecture, the generated packages, and before each build the files of the context that name
+    /// dependencies.
     fn recording_keys(&self) -> Result<BTreeMap<String, String>, RunError> {
         let mut states = String::new();
         let workspace = Workspace::new(&self.suite.fixture, &self.placeholders)?;
@@ -159,7 +180,11 @@ impl<E: Engine> Session<'_, E> {
             let times = if edits.is_empty() { 1 } else { self.settings.repeats };
             for time in 0..times {
                 workspace.edit(&edits, time)?;
-                states.push_str(&format!("{} {edits:?}\n", workspace.lock_key()?));
+                states.push_str(&format!(
+                    "{} {}\n",
+                    workspace.lock_key()?,
+                    workspace.dependencies_key()?
+                ));
             }
         }
         let keys = self
@@ -172,17 +197,19 @@ impl<E: Engine> Session<'_, E> {
 
     fn recording_key(&self, scenario: &Scenario, states: &str) -> String {
         let text = format!(
-            "{}\n{:?}\n{:?}\n{}\n{states}",
+            "{}\n{:?}\n{:?}\n{:?}\n{}\n{}\n{states}",
             scenario.dockerfile.text(),
             self.build_args(scenario),
             scenario.target,
+            scenario.platform,
             std::env::consts::ARCH,
+            self.synthetic().map(|spec| spec.key()).unwrap_or_default(),
         );
         hex(&Sha256::digest(text))
     }
 
-    /// Remembers that all that a scenario needs has been recorded.
-    pub(super) fn recorded(&self, scenario: &Scenario) -> Result<(), RunError> {
+    /// Remembers that all that a scenario needs has been recorded, once downloads that still go on have ended.
+    pub(super) async fn recorded(&self, scenario: &Scenario) -> Result<(), RunError> {
         let Some(mirror) = self
             .mirror
             .as_ref()
@@ -190,6 +217,9 @@ impl<E: Engine> Session<'_, E> {
         else {
             return Ok(());
         };
+        if !mirror.settled().await {
+            return Ok(());
+        }
         if let Some(key) = self.recording_keys()?.get(&scenario.name) {
             mirror.recording().mark_complete(key)?;
         }
@@ -204,9 +234,11 @@ impl<E: Engine> Session<'_, E> {
     /// What makes two runs incomparable: the mode, and the link that all scenarios have.
     pub(super) fn network_identity(&self) -> String {
         let mode = &self.network.mode;
+        let is_factor = |scenario: &Scenario| scenario.factors.iter().any(|(factor, _)| factor == "link");
+        let is_factor = self.suite.scenarios.iter().any(is_factor);
         let links: BTreeSet<_> = self.suite.scenarios.iter().map(|scenario| scenario.link).collect();
         match links.first() {
-            Some(link) if links.len() == 1 && link.is_shaped() && self.mirror.is_some() => {
+            Some(link) if links.len() == 1 && link.is_shaped() && self.mirror.is_some() && !is_factor => {
                 format!("{mode} over {link}")
             }
             // Where it is a factor, the scenarios' names have it.
@@ -241,6 +273,27 @@ impl<E: Engine> Session<'_, E> {
         }
         record.transfers = Some(transfers);
     }
+
+    /// What the making of a lock file asked for: in replay nothing may have been refused.
+    pub(super) async fn account_aside(&self) -> Result<(), String> {
+        let Some(mirror) = &self.mirror else { return Ok(()) };
+        let transfers = mirror.transfers().await;
+        let mut problems = transfers.iter().filter_map(|transfer| transfer.problem.as_ref());
+        match problems.next() {
+            Some(problem) if mirror.mode() == mirror::Mode::Replay => Err(format!("not hermetic: {problem}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a replay can answer all that a build asked for: nothing went through a tunnel, nothing was refused or failed, and
+/// upstream's every answer was one to keep.
+pub(super) fn is_replayable(record: &PhaseRecord) -> bool {
+    let kept = |transfer: &Transfer| {
+        transfer.origin != Origin::Upstream || matches!(transfer.status, 200 | 206 | 304 | 404 | 410)
+    };
+    let mut asked = record.transfers.iter().flatten().map(|asked| &asked.transfer);
+    asked.all(|transfer| transfer.kind != Kind::Tunnel && transfer.problem.is_none() && kept(transfer))
 }
 
 /// The first problems, each once, with the step that asked.
@@ -274,25 +327,50 @@ fn problems(transfers: &[StepTransfer], trace: Option<&BuildTrace>) -> Vec<Strin
     told
 }
 
+/// Downloads that one container may have asked for: what one address asked for until it may have become another's.
+struct Group {
+    /// The first download's place.
+    first: usize,
+    /// The steps that ran during all of them.
+    common: BTreeSet<usize>,
+    /// The steps that ran during the last one.
+    last: BTreeSet<usize>,
+}
+
+impl Group {
+    /// Whether the same container may have asked: an address is given again when its container has ended, so not if a
+    /// step that may have been it has ended and another has begun.
+    fn goes_on(&self, candidates: &BTreeSet<usize>) -> bool {
+        let ended = self.common.difference(candidates).next().is_some();
+        let began = candidates.difference(&self.last).next().is_some();
+        let possible = self.common.intersection(candidates).next().is_some();
+        possible && !(ended && began)
+    }
+}
+
 /// Joins downloads to steps. A step is a candidate if it ran during all of the download; where several ran, what else the
 /// same address asked for narrows them down, since an address belongs to one container at a time.
 fn attribute(transfers: Vec<Transfer>, steps: &[StepTrace]) -> Vec<StepTransfer> {
     let of_transfer: Vec<BTreeSet<usize>> = transfers.iter().map(|transfer| running(transfer, steps)).collect();
-    let mut of_source: HashMap<IpAddr, Vec<(usize, BTreeSet<usize>)>> = HashMap::new();
+    let mut of_source: HashMap<IpAddr, Vec<Group>> = HashMap::new();
     for (index, (transfer, candidates)) in transfers.iter().zip(&of_transfer).enumerate() {
         let groups = of_source.entry(transfer.source).or_default();
-        // An address is used again after its container has ended: then nothing is left in common.
         match groups.last_mut() {
-            Some((_, common)) if common.intersection(candidates).next().is_some() => {
-                common.retain(|step| candidates.contains(step));
+            Some(group) if group.goes_on(candidates) => {
+                group.common.retain(|step| candidates.contains(step));
+                group.last.clone_from(candidates);
             }
-            _ => groups.push((index, candidates.clone())),
+            _ => groups.push(Group {
+                first: index,
+                common: candidates.clone(),
+                last: candidates.clone(),
+            }),
         }
     }
     let asker = |index: usize, transfer: &Transfer| {
         let groups = of_source.get(&transfer.source);
-        let group = groups.and_then(|groups| groups.iter().rev().find(|(first, _)| *first <= index));
-        let candidates: Vec<usize> = group.iter().flat_map(|(_, common)| common.iter().copied()).collect();
+        let group = groups.and_then(|groups| groups.iter().rev().find(|group| group.first <= index));
+        let candidates: Vec<usize> = group.iter().flat_map(|group| group.common.iter().copied()).collect();
         match candidates.as_slice() {
             [] => Asker::Unknown,
             [one] => Asker::Step(steps[*one].id.clone()),
@@ -326,7 +404,6 @@ fn running(transfer: &Transfer, steps: &[StepTrace]) -> BTreeSet<usize> {
 mod tests {
     use super::*;
     use crate::engine::Interval;
-    use crate::mirror::Kind;
     use crate::units::Bytes;
 
     fn step(id: &str, name: &str, started: u64, completed: u64) -> StepTrace {
@@ -396,5 +473,17 @@ mod tests {
             transfer(3, 150),
         ];
         assert_eq!(askers(transfers, &steps), ["a", "a", "b", "?", "b"]);
+    }
+
+    #[test]
+    fn an_address_that_may_have_got_another_container_proves_nothing() {
+        let steps = [
+            step("a", "[a 2/3] RUN pip install a", 0, 100),
+            step("b", "[b 2/2] RUN pip install b", 0, 300),
+            step("c", "[a 3/3] RUN pip install c", 110, 200),
+        ];
+        // Address 2 may have been a's and then c's, or b's all the time.
+        assert_eq!(askers(vec![transfer(2, 50), transfer(2, 150)], &steps), ["?", "?"]);
+        assert_eq!(askers(vec![transfer(2, 50), transfer(2, 105)], &steps), ["b", "b"]);
     }
 }

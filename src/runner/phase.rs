@@ -55,8 +55,11 @@ impl<E: Engine> Trial<'_, E> {
         }
         if let Some(mirror) = &session.mirror {
             // Docker predefines them: they are in no cache key. What the suite sets itself, it means.
+            let of_suite: Vec<String> = build_args.keys().map(|name| name.to_ascii_lowercase()).collect();
             for (name, value) in mirror.proxy_arguments() {
-                build_args.entry(name.to_owned()).or_insert(value);
+                if !of_suite.contains(&name.to_ascii_lowercase()) {
+                    build_args.insert(name.to_owned(), value);
+                }
             }
         }
         let request = BuildRequest {
@@ -101,6 +104,7 @@ impl<E: Engine> Trial<'_, E> {
             }
         }
         session.account(&mut record).await;
+        self.replayable &= record.outcome == Outcome::Measured && super::network::is_replayable(&record);
         Ok(record)
     }
 

@@ -256,7 +256,7 @@ impl<'a, E: Engine> Session<'a, E> {
     }
 
     /// The minor version of an image's Python (`3.13`), the package index that its pip uses by default, and its CA bundle.
-    async fn look_into_python(&self, image: &str) -> Result<PythonImage, RunError> {
+    pub(super) async fn look_into_python(&self, image: &str) -> Result<PythonImage, RunError> {
         let script = "import sys\nprint('%d.%d' % sys.version_info[:2])\ntry:\n    \
                       from pip._internal.models.index import PyPI\n    print(PyPI.simple_url)\n\
                       except ImportError:\n    pass";
@@ -290,7 +290,9 @@ impl<'a, E: Engine> Session<'a, E> {
         let file = bundle
             .and_then(|packed| unpack(&packed).ok())
             .and_then(|files| files.into_iter().next());
-        Ok((minor, lines.next(), file.map(|(_, content)| content)))
+        // Warnings may stand between.
+        let index = lines.find(|line| line.starts_with("http"));
+        Ok((minor, index, file.map(|(_, content)| content)))
     }
 
     /// The edits of a phase; validation has made sure that they exist.
@@ -303,7 +305,7 @@ impl<'a, E: Engine> Session<'a, E> {
 }
 
 /// The minor version of an image's Python, its pip's default index, and its CA bundle.
-type PythonImage = (String, Option<String>, Option<Vec<u8>>);
+pub(super) type PythonImage = (String, Option<String>, Option<Vec<u8>>);
 
 /// Emulated platforms can't be measured yet.
 fn check_platforms(suite: &Suite, engine: &EngineInfo) -> Result<(), RunError> {

@@ -37,6 +37,8 @@ pub struct Trial<'s, E> {
     pub(super) mounts: BTreeSet<(String, String)>,
     /// The build cache's records before the trial.
     pub(super) cache_before: Vec<CacheRecord>,
+    /// Whether every build so far ended well, and a replay could answer all that it asked for.
+    pub(super) replayable: bool,
 }
 
 impl<'s, E: Engine> Trial<'s, E> {
@@ -121,6 +123,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             bases,
             mounts: BTreeSet::new(),
             cache_before,
+            replayable: true,
         })
     }
 
@@ -170,15 +173,26 @@ impl<'s, E: Engine> Trial<'s, E> {
         format!("bakeoff/{}", slug(&self.scenario.name))
     }
 
-    /// Probes the images if the journey was measured to its end, and removes everything that the trial made.
-    pub async fn close(self, probe: bool) -> TrialRecord {
-        let (probed, broken) = if probe {
+    /// Probes the images if the journey was measured to its end, remembers that its downloads are recorded, and removes
+    /// everything that the trial made.
+    pub async fn close(self, ended: bool) -> TrialRecord {
+        let (probed, broken) = if ended {
             self.probe_images().await
         } else {
             (Vec::new(), Vec::new())
         };
+        let recorded = if ended && self.replayable {
+            self.session.recorded(self.scenario).await
+        } else {
+            Ok(())
+        };
         let trial = self.key.clone();
-        let cleanup = self.clean_up().await;
+        let mut cleanup = self.clean_up().await;
+        if let Err(error) = recorded {
+            cleanup
+                .problems
+                .push(format!("the recording could not be marked as complete: {error}"));
+        }
         TrialRecord {
             trial,
             probed,

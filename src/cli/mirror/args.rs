@@ -106,7 +106,7 @@ pub(super) struct Serve {
     /// The recording
     #[arg(value_parser = a_name)]
     pub(super) name: String,
-    /// Where to listen: loopback, or an address of a private network
+    /// Where to listen: loopback or, unless it records, an address of a private network
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7380")]
     pub(super) listen: SocketAddr,
     /// Bandwidth and latency of all downloads, such as 100mbit,20ms

@@ -18,11 +18,16 @@ use crate::units::{Bytes, Link};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) async fn serve(shelf: &Shelf, arguments: &Serve) -> Result<(), Failure> {
+    if arguments.record && !arguments.listen.ip().is_loopback() {
+        // Whoever could reach it could reach what this machine can.
+        return Err(Failure::Mirror(MirrorError::Public(arguments.listen.ip())));
+    }
     let (recording, upstream) = open(shelf, arguments)?;
     let config = Config {
         mode: if arguments.record { Mode::Record } else { Mode::Replay },
         recording: Arc::new(recording),
         upstream,
+        aliases: Vec::new(),
         synthetic: None,
         bind: arguments.listen.ip(),
         host: match arguments.listen {
@@ -53,7 +58,7 @@ pub(super) async fn serve(shelf: &Shelf, arguments: &Serve) -> Result<(), Failur
             () = &mut interrupted => true,
             () = tokio::time::sleep(INTERVAL) => false,
         };
-        served.take(&mirror).await;
+        served.take(&mirror);
         if ended {
             break;
         }
@@ -143,8 +148,8 @@ struct Served {
 
 impl Served {
     /// Adds what was asked for since the last call, and says what went wrong.
-    async fn take(&mut self, mirror: &Mirror) {
-        for transfer in mirror.transfers().await {
+    fn take(&mut self, mirror: &Mirror) {
+        for transfer in mirror.ended_transfers() {
             self.requests += 1;
             self.bytes.0 += transfer.bytes.0;
             self.refused += u64::from(transfer.origin == Origin::Refused);

@@ -203,12 +203,15 @@ impl Recording {
         Stats { entries, size }
     }
 
-    /// Identifies its content: the hash of every key with its status and the hash of its body.
+    /// Identifies its content: the hash of every key with its status and the hash of its body, and of lock files.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for entry in self.entries() {
             hash.update(format!("{}\n{}\n{}\n", entry.key, entry.status, entry.sha256));
+        }
+        for (key, (_, sha256)) in &self.known().locks {
+            hash.update(format!("lock {key}\n{sha256}\n"));
         }
         format!("sha256:{}", hex(&hash.finalize()))
     }
@@ -255,8 +258,11 @@ impl Recording {
             return Ok(None);
         };
         let path = self.blob(&sha256);
-        let content = std::fs::read(&path).map_err(RecordingError::file("reading", &path))?;
-        // A damaged one is made again.
+        let content = match std::fs::read(&path) {
+            // A missing one is made again, as a damaged one is.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(RecordingError::file("reading", &path))?,
+        };
         Ok((hex(&Sha256::digest(&content)) == sha256).then_some(content))
     }
 

@@ -30,6 +30,7 @@ async fn mirror(mode: Mode, folder: &Path, synthetic: Option<Catalogue>, upstrea
         mode,
         recording: Arc::new(recording.expect("a recording")),
         upstream,
+        aliases: Vec::new(),
         synthetic,
         bind: LOOPBACK,
         host: "127.0.0.1".to_owned(),

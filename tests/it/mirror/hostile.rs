@@ -62,7 +62,9 @@ async fn no_request_leaves_the_recording() {
     }
     // It is still there, and has told of what was refused.
     assert_eq!(get(&mirror, "/simple/Foo_Bar/").await.status, 301);
-    let told = mirror.transfers().await;
+    let mut told = mirror.transfers().await;
+    // Some are sent to the right spelling first.
+    told.retain(|seen| seen.status != 301);
     assert!(
         told.len() > 20
             && told

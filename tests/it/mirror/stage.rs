@@ -119,6 +119,7 @@ pub async fn start(mode: Mode, recording: Recording, upstream: Option<bakeoff::m
         mode,
         recording: Arc::new(recording),
         upstream,
+        aliases: Vec::new(),
         synthetic: None,
         bind: LOOPBACK,
         host: "127.0.0.1".to_owned(),
