@@ -1,7 +1,7 @@
 //! Finds the notes that a run's downloads call for. Not for: their words, which are in `note`.
 
 use crate::journal::RunLog;
-use crate::mirror::Kind;
+use crate::mirror::{Kind, Origin};
 use crate::runner::event::{PhaseRecord, StepTransfer};
 use crate::units::Bytes;
 
@@ -12,11 +12,18 @@ use super::downloads::{By, Downloads};
 /// Repeats of fewer bytes in a cold build are not worth a note.
 const MANY_REPEATED: Bytes = Bytes(1_000_000);
 
+/// Whether anything came from upstream.
+fn fetched_anything(log: &RunLog) -> bool {
+    let mut asked = log.phases.iter().flat_map(|record| record.transfers.iter().flatten());
+    asked.any(|asked| asked.transfer.origin == Origin::Upstream)
+}
+
 /// All notes on a run's downloads.
 pub(super) fn network_notes(log: &RunLog, downloads: &[Downloads]) -> Vec<NetworkNote> {
     let mut notes = Vec::new();
     match log.header.network.mode.as_str() {
-        "record" => notes.push(NetworkNote::Recorded),
+        // A run that fetched nothing new holds no upstream's time.
+        "record" if fetched_anything(log) => notes.push(NetworkNote::Recorded),
         "upstream" if log.tells_network => notes.push(NetworkNote::Uncontrolled),
         _ => {}
     }

@@ -15,8 +15,11 @@ pub(super) fn network_flags(header: &RunHeader) -> Vec<String> {
     };
     let said = |key: &str| suite.get("network")?.get(key)?.as_str();
     let mut flags = Vec::new();
-    if header.network.mode == "upstream" && said("mode") != Some("upstream") {
-        flags.push("--network upstream".to_owned());
+    let mode = header.network.mode.as_str();
+    // A suite that leaves it open decides by itself, but never for upstream.
+    let decided = said("mode").filter(|mode| *mode != "auto");
+    if decided.is_some_and(|decided| decided != mode) || (decided.is_none() && mode == "upstream") {
+        flags.push(format!("--network {mode}"));
     }
     let link = |text: &str| text.parse::<Link>().unwrap_or_default();
     let mut links = header.scenarios.iter().map(|scenario| link(&scenario.link));

@@ -1,6 +1,6 @@
 use crate::analysis::{Note, Report, Severity, sample};
 use crate::journal::RunLog;
-use crate::mirror::Kind;
+use crate::mirror::{Kind, Origin};
 use crate::runner::event::{Asker, Round};
 
 const ROUND: Round = Round::Measured(1);
@@ -33,6 +33,10 @@ fn a_replay_in_which_all_went_well_needs_no_note() {
 fn a_recording_run_says_that_its_times_are_the_upstreams() {
     let mut log = quiet();
     log.header.network.mode = "record".into();
+    assert!(texts(&log).is_empty(), "nothing was new: no time is the upstream's");
+    let mut fetched = sample::transfer("", Kind::File, "a.whl", 10);
+    fetched.transfer.origin = Origin::Upstream;
+    sample::transfers_of(&mut log, ROUND, "pip-single", "cold build").push(fetched);
     let [(severity, text)] = &notes(&log)[..] else {
         panic!("{:?}", notes(&log))
     };
