@@ -28,7 +28,22 @@ fn the_light_suite_is_recorded_and_replays_without_a_network_in_the_articles_sha
     let place = Place::new();
     let builds = builds_alone(&place);
     let once = ["--rounds", "1", "--warmup", "0", "--verbose"];
-    let recorded = place.bakeoff(&[&["run", &builds, "--network", "record", "--out", "recorded"], &once[..]].concat());
+    let recorded = place.bakeoff(
+        &[
+            &[
+                "run",
+                &builds,
+                "--network",
+                "record",
+                "--base-images",
+                "stand-in",
+                "--out",
+                "recorded",
+            ],
+            &once[..],
+        ]
+        .concat(),
+    );
     eprintln!("{}\n{}", recorded.err, recorded.out);
     assert_eq!(recorded.code, 0);
 
