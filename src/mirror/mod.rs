@@ -9,6 +9,7 @@
 //! - as a proxy, anything else over plain HTTP.
 
 mod body;
+mod content;
 mod fetch;
 pub mod index;
 mod log;

@@ -1,6 +1,7 @@
 //! Executes a plan on an engine: prepares what trials share, runs each trial's journey, checks that each phase did what
 //! its name says, and tells it all as [`event::RunEvent`]s. Not for: showing, keeping or computing anything.
 
+mod attribution;
 mod base;
 pub mod check;
 mod cleanup;

@@ -1,0 +1,131 @@
+//! Sends what is there: a whole body or a part of it, from memory or from a file.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap};
+use hyper::{Response, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::body::{self, Answer};
+use super::log::Ticket;
+use super::recording::{self, Entry};
+use super::reply::{Asked, answer, nothing, part_of, put, said};
+use super::server::Shared;
+
+/// Bodies up to this size are kept in memory.
+const SMALL: u64 = 256 * 1024;
+
+/// How much of them is kept.
+const SMALL_IN_ALL: usize = 32 << 20;
+
+/// A thing to be sent: where it is and what is said of it.
+pub(super) struct Content<'a> {
+    pub(super) path: std::path::PathBuf,
+    pub(super) size: u64,
+    pub(super) sha256: &'a str,
+    pub(super) headers: &'a [(String, String)],
+}
+
+impl Shared {
+    pub(super) async fn entry(&self, entry: &Entry, asked: &Asked, ticket: Ticket) -> Response<Answer> {
+        let content = Content {
+            path: self.recording.blob(&entry.sha256),
+            size: entry.size,
+            sha256: &entry.sha256,
+            headers: &entry.headers,
+        };
+        if entry.status == 200 && entry.key.method == recording::Method::Get {
+            return self.send(&content, asked, ticket).await;
+        }
+        // A recorded part, head or absence is sent as it was.
+        self.shaper.delay().await;
+        let mut response = Response::new(nothing());
+        *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        said(response.headers_mut(), &entry.headers);
+        if !asked.head_only {
+            *response.body_mut() = self.content(&content, 0, entry.size, ticket).await;
+        }
+        response
+    }
+
+    /// Sends a body, or the part of it that was asked for.
+    pub(super) async fn send(&self, content: &Content<'_>, asked: &Asked, mut ticket: Ticket) -> Response<Answer> {
+        self.shaper.delay().await;
+        let etag = format!("\"{}\"", content.sha256);
+        let modified = content.headers.iter().find(|(name, _)| name == "last-modified");
+        let modified = modified.map(|(_, value)| value.as_str());
+        let mut headers = HeaderMap::new();
+        said(&mut headers, content.headers);
+        put(&mut headers, header::ETAG, &etag);
+        put(&mut headers, header::ACCEPT_RANGES, "bytes");
+        if asked.has(&etag, modified) {
+            ticket.status(304);
+            return answer(StatusCode::NOT_MODIFIED, headers, nothing());
+        }
+        let (mut status, mut from, mut length) = (StatusCode::OK, 0, content.size);
+        // A range that is not understood is ignored (RFC 9110, 14.2).
+        match asked
+            .range(&etag, modified)
+            .and_then(|range| part_of(range, content.size))
+        {
+            Some(Ok((start, end))) => {
+                (status, from, length) = (StatusCode::PARTIAL_CONTENT, start, end - start + 1);
+                let part = format!("bytes {start}-{end}/{}", content.size);
+                put(&mut headers, header::CONTENT_RANGE, &part);
+                ticket.status(206);
+            }
+            Some(Err(())) => {
+                put(
+                    &mut headers,
+                    header::CONTENT_RANGE,
+                    &format!("bytes */{}", content.size),
+                );
+                ticket.status(416);
+                return answer(StatusCode::RANGE_NOT_SATISFIABLE, headers, nothing());
+            }
+            None => {}
+        }
+        let body = if asked.head_only {
+            put(&mut headers, header::CONTENT_LENGTH, &length.to_string());
+            nothing()
+        } else {
+            self.content(content, from, length, ticket).await
+        };
+        answer(status, headers, body)
+    }
+
+    async fn content(&self, content: &Content<'_>, from: u64, length: u64, ticket: Ticket) -> Answer {
+        if content.size <= SMALL
+            && let Some(bytes) = self.small(content).await
+            && let (Ok(from), Ok(length)) = (usize::try_from(from), usize::try_from(length))
+            && let Some(end) = from.checked_add(length).filter(|end| *end <= bytes.len())
+        {
+            return body::whole(bytes.slice(from..end), ticket, &self.shaper);
+        }
+        body::file(content.path.clone(), from, length, ticket, &self.shaper)
+    }
+
+    /// A small body, from memory after the first time.
+    async fn small(&self, content: &Content<'_>) -> Option<Bytes> {
+        let kept = |small: &Mutex<BTreeMap<String, Bytes>>| {
+            let small = small.lock().unwrap_or_else(PoisonError::into_inner);
+            small.get(content.sha256).cloned()
+        };
+        if let Some(bytes) = kept(&self.small) {
+            return Some(bytes);
+        }
+        let bytes = Bytes::from(tokio::fs::read(&content.path).await.ok()?);
+        // A damaged one would stay in memory after it was fetched again.
+        if recording::hex(&Sha256::digest(&bytes)) != content.sha256 {
+            return None;
+        }
+        let mut small = self.small.lock().unwrap_or_else(PoisonError::into_inner);
+        if small.values().map(Bytes::len).sum::<usize>() + bytes.len() > SMALL_IN_ALL {
+            small.clear();
+        }
+        small.insert(content.sha256.to_owned(), bytes.clone());
+        Some(bytes)
+    }
+}
