@@ -222,7 +222,7 @@ fn secrets_of_scenarios_that_were_not_chosen_stay_off_the_disk() {
     );
     let place = small(&scenarios, &[("Dockerfile", TWO_LAYERS)]);
     let ended = place.bakeoff(&["run", "suite.toml", "--out", "run", "--scenario", "one"]);
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.err, ended.out);
     assert!(!place.all_text("run").contains("hunter2"));
 }
 

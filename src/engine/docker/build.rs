@@ -11,7 +11,7 @@ use tokio_util::io::ReaderStream;
 
 use super::trace::Collector;
 use super::{DockerEngine, said};
-use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Observer};
+use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, ImageDetails, Observer};
 
 /// Chunks of the context as they are read and sent.
 const CHUNK: usize = 256 * 1024;
@@ -36,6 +36,8 @@ impl DockerEngine {
                 }));
             }
         };
+        // What the name stands for now, to tell a build that succeeds without saying so.
+        let before = self.inspect_image(&request.tag).await.ok().flatten();
         let body = bollard::body_try_stream(ReaderStream::with_capacity(context, CHUNK));
         let started = Instant::now();
         let deadline = tokio::time::Instant::from_std(started) + request.limit;
@@ -73,9 +75,43 @@ impl DockerEngine {
         let mut trace = collector.finish(observer);
         trace.wall = wall;
         trace.image_id = image_id;
+        let ended = match ended {
+            Err(message) if message.contains(CUT) => {
+                self.cut_short(request, before.as_ref(), message, &mut trace).await
+            }
+            ended => ended,
+        };
         match ended {
             Ok(()) => Ok(trace),
             Err(message) => Err(Box::new(failure(message, trace))),
+        }
+    }
+}
+
+/// How bollard says that an answer ended within a message.
+const CUT: &str = "bytes remaining on stream";
+
+impl DockerEngine {
+    /// Whether a build whose answer was cut short has succeeded: Engine 20.10 now and then closes the stream before it has
+    /// written its last message whole. The name then stands for a new image, and no step says that it failed.
+    async fn cut_short(
+        &self,
+        request: &BuildRequest,
+        before: Option<&ImageDetails>,
+        message: String,
+        trace: &mut BuildTrace,
+    ) -> Result<(), String> {
+        let after = self.inspect_image(&request.tag).await.ok().flatten();
+        let is_new = |image: &ImageDetails| before.is_none_or(|before| before.id != image.id);
+        match after.filter(is_new) {
+            Some(image) if trace.steps.iter().all(|step| step.error.is_none()) => {
+                trace.image_id = image.id;
+                let warning =
+                    "the engine cut its answer short; the image is there, and the last step's end may be missing";
+                trace.warnings.push(warning.to_owned());
+                Ok(())
+            }
+            _ => Err(message),
         }
     }
 }
