@@ -60,7 +60,7 @@ fn bench() -> Result<(), Error> {
         upstream: None,
         aliases: Vec::new(),
         synthetic: None,
-        bind: LOOPBACK,
+        bind: vec![LOOPBACK],
         host: "127.0.0.1".into(),
         port: 0,
     }))?;

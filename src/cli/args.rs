@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::EngineChoice;
 use crate::images::Source;
 use crate::suite::NetworkMode;
 use crate::units::Link;
@@ -73,6 +74,10 @@ pub(super) struct Selection {
     /// Bandwidth and latency of all downloads, such as 100mbit,20ms, or unshaped [default: the suite's]
     #[arg(long, value_name = "LINK")]
     pub(super) link: Option<Link>,
+    /// Where to measure: auto (an isolated engine where one works, else the host's), host, isolated or isolated:VERSION
+    /// [default: the suite's, else auto]
+    #[arg(long, value_name = "ENGINE", env = "BAKEOFF_ENGINE")]
+    pub(super) engine: Option<EngineChoice>,
     /// The recording to replay or to add to [default: the suite's, else named after suite and variant]
     #[arg(long, value_name = "NAME")]
     pub(super) recording: Option<String>,

@@ -31,6 +31,7 @@ fn load(selection: &Selection) -> Result<(Suite, Plan), Failure> {
         scenario: selection.scenario.clone(),
         network: selection.network.map(Into::into),
         link: selection.link,
+        engine: selection.engine.clone(),
         recording: selection.recording.clone(),
         index: selection.index.clone(),
     };

@@ -70,11 +70,19 @@ pub fn empty() -> Body {
     Full::new(Bytes::new()).map_err(|never| match never {}).boxed()
 }
 
-/// Sends one request on a connection of its own; the answer's body is still to be read.
+/// A connection to a server, whatever it goes through.
+pub type Connection = Box<dyn Stream>;
+
+/// What a connection can do.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Makes a connection. The one place that does.
 ///
 /// # Errors
-/// If no connection can be made or it breaks before the answer's head.
-pub async fn send(address: &Address, request: Request<Body>) -> Result<Response<Incoming>, HttpError> {
+/// If none can be made within 5 s.
+pub async fn connect(address: &Address) -> Result<Connection, HttpError> {
     let failed = |source| HttpError::Connect {
         address: address.clone(),
         source,
@@ -88,25 +96,27 @@ pub async fn send(address: &Address, request: Request<Body>) -> Result<Response<
     match address {
         Address::Unix(path) => {
             let connecting = tokio::time::timeout(CONNECT_LIMIT, UnixStream::connect(path));
-            exchange(address, connecting.await.map_err(late)?.map_err(failed)?, request).await
+            Ok(Box::new(connecting.await.map_err(late)?.map_err(failed)?))
         }
         Address::Tcp(to) => {
             let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(to));
             let stream = connecting.await.map_err(late)?.map_err(failed)?;
             stream.set_nodelay(true).map_err(failed)?;
-            exchange(address, stream, request).await
+            Ok(Box::new(stream))
         }
     }
 }
 
-async fn exchange<S>(address: &Address, stream: S, request: Request<Body>) -> Result<Response<Incoming>, HttpError>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+/// Sends one request on a connection of its own; the answer's body is still to be read.
+///
+/// # Errors
+/// If no connection can be made or it breaks before the answer's head.
+pub async fn send(address: &Address, request: Request<Body>) -> Result<Response<Incoming>, HttpError> {
     let failed = |source| HttpError::Exchange {
         address: address.clone(),
         source,
     };
+    let stream = connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(failed)?;

@@ -2,8 +2,10 @@
 //! types. Only `docker/` names bollard. Not for: deciding what is built when (that is the runner's).
 
 pub mod archive;
+mod choice;
 pub mod docker;
 pub mod http;
+pub mod isolated;
 pub mod lock;
 pub mod reaper;
 pub mod registry;
@@ -15,10 +17,11 @@ use std::path::PathBuf;
 
 use crate::units::Bytes;
 
+pub use choice::{Compression, ENGINE_CHOICES, EngineChoice, ImageStore};
 pub use types::{
     BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, EngineInfo,
-    ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Progress, PushTrace,
-    StepPart, StepTrace,
+    ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Powers, Progress, Publish,
+    PushTrace, StepPart, StepTrace,
 };
 
 /// The label that everything bakeoff makes carries; its value is the run's id.
@@ -76,7 +79,13 @@ pub enum EngineError {
 }
 
 /// A container engine. Docker is one; test support has a scripted one.
-pub trait Engine: Send + Sync {
+pub trait Engine: Clone + Send + Sync {
+    /// Another engine of the same kind, at an address of its own. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// If the address can't be used.
+    fn beside(&self, address: &http::Address) -> Result<Self, EngineError>;
+
     /// What the engine says of itself.
     ///
     /// # Errors
@@ -121,6 +130,18 @@ pub trait Engine: Send + Sync {
         tag: &str,
         changes: &[String],
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Writes images, by name, into a tar file.
+    ///
+    /// # Errors
+    /// If the engine has not got one of them, or the file can't be written.
+    fn save(&self, images: &[String], to: &std::path::Path) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// Reads images from a tar file that [`save`](Self::save) made, names included.
+    ///
+    /// # Errors
+    /// If the file can't be read or the engine refuses it.
+    fn load(&self, from: &std::path::Path) -> impl Future<Output = Result<(), EngineError>> + Send;
 
     /// Removes an image, or just the name if it has others. An absent image is no error.
     ///
@@ -174,11 +195,22 @@ pub trait Engine: Send + Sync {
     /// If the engine refuses.
     fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// The host's address on the network that builds use: what listens there can be reached by builds.
+    /// Creates a bridge network whose packets have at most `mtu` bytes, if that is known.
+    ///
+    /// # Errors
+    /// If the engine refuses.
+    fn create_network(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        mtu: Option<u32>,
+    ) -> impl Future<Output = Result<(), EngineError>> + Send;
+
+    /// The host's address on a network (`None` for the one that builds use): what listens there can be reached from it.
     ///
     /// # Errors
     /// If the engine has no such network, or does not answer.
-    fn gateway(&self) -> impl Future<Output = Result<std::net::IpAddr, EngineError>> + Send;
+    fn gateway(&self, network: Option<&str>) -> impl Future<Output = Result<std::net::IpAddr, EngineError>> + Send;
 
     /// Removes a network. An absent one is no error.
     ///

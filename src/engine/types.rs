@@ -232,10 +232,16 @@ pub struct ContainerSpec {
     pub env: Vec<String>,
     /// Labels; must hold [`RUN_LABEL`](super::RUN_LABEL).
     pub labels: BTreeMap<String, String>,
-    /// A port of the container to publish on a free loopback port.
-    pub publish: Option<u16>,
+    /// Ports of the container to publish.
+    pub publish: Vec<Publish>,
     /// A labelled volume (name, mount point).
     pub volume: Option<(String, String)>,
+    /// Folders of the engine's host (folder, mount point).
+    pub folders: Vec<(String, String)>,
+    /// The network that it is in, or `container:NAME` for that of another container; `None` for the default one.
+    pub network: Option<String>,
+    /// What its processes may do.
+    pub powers: Powers,
     /// Names that the container knows, `NAME:ADDRESS`.
     pub extra_hosts: Vec<String>,
     /// The folder in which the command runs.
@@ -244,13 +250,43 @@ pub struct ContainerSpec {
     pub files: Option<Vec<u8>>,
 }
 
+/// A port of a container to publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publish {
+    /// The container's port.
+    pub port: u16,
+    /// The port of the engine's host, on all of its addresses; `None` for a free one on loopback.
+    pub on: Option<u16>,
+}
+
+/// What the processes of a container may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Powers {
+    /// What the engine allows any container.
+    #[default]
+    Usual,
+    /// What an engine in a container needs, where a privileged one is refused: to mount, to set up networks, to use
+    /// devices.
+    Engine,
+    /// Everything: a privileged container.
+    All,
+}
+
 /// A started container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
     /// Its id.
     pub id: String,
-    /// The loopback port that its published port got.
-    pub port: Option<u16>,
+    /// The ports of the engine's host that its published ports got, in their order.
+    pub ports: Vec<u16>,
+}
+
+impl Container {
+    /// The host's port of the first published port; 0 if there is none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.ports.first().copied().unwrap_or(0)
+    }
 }
 
 /// How a container ended.

@@ -84,7 +84,7 @@ pub async fn examine<E: Engine>(engine: &E, info: &EngineInfo, wanted: &[Wanted]
 /// Whether builds can download through a mirror on this machine, and where it would record from: `index` says where the
 /// user has configured a package index, or what is wrong with it.
 pub async fn mirror<E: Engine>(engine: &E, index: &Result<Option<String>, String>) -> Check {
-    let listens = match engine.gateway().await {
+    let listens = match engine.gateway(None).await {
         Ok(gateway) => std::net::TcpListener::bind((gateway, 0))
             .map(|_| gateway)
             .map_err(|error| format!("can't listen on {gateway}, the engine's bridge: {error}")),

@@ -1,4 +1,5 @@
-//! Recipes for stand-ins: a Python from the distribution, uv from its own wheel, the registry from the distribution.
+//! Recipes for stand-ins: a Python from the distribution, uv from its own wheel, the registry and Docker Engines from the
+//! distribution.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use super::{BaseImages, ImagesError, stand_in_label, trust};
 use crate::engine::archive::{archive, unpack};
 use crate::engine::{ContainerSpec, Engine, Observer, Progress, RUN_LABEL};
 
-/// The distribution release whose packages make the root file systems.
+/// The distribution release whose packages make the root file systems, but for those of engines.
 const RELEASE: &str = "trixie";
 
 /// Documentation is of no use in an image and a third of its size.
@@ -25,6 +26,8 @@ pub(super) enum Recipe {
     /// A root file system of packages, with shell commands run on it (`$1` is its folder), and image settings.
     Packages {
         role: &'static str,
+        /// The distribution release.
+        release: &'static str,
         /// How mmdebstrap puts packages together: `minbase` installs them, `extract` only unpacks.
         variant: &'static str,
         packages: &'static [&'static str],
@@ -37,6 +40,7 @@ pub(super) enum Recipe {
 
 const PYTHON: Recipe = Recipe::Packages {
     role: "python",
+    release: RELEASE,
     variant: "minbase",
     packages: &["ca-certificates", "netbase", "tzdata", "python3", "python3-venv"],
     // A virtual environment at /usr/local puts pip and site-packages where `pip install`, `pip install --prefix` and
@@ -55,6 +59,7 @@ const PYTHON: Recipe = Recipe::Packages {
 
 const REGISTRY: Recipe = Recipe::Packages {
     role: "registry",
+    release: RELEASE,
     // One static-like program needs no package manager round it: unpacking is enough, and takes a quarter of the time.
     variant: "extract",
     packages: &["docker-registry", "base-files"],
@@ -69,6 +74,59 @@ const REGISTRY: Recipe = Recipe::Packages {
         r#"CMD ["serve", "/etc/docker/registry/config.yml"]"#,
     ],
 };
+
+/// A Docker Engine of a release, to be started in a container.
+const fn engine(release: &'static str, packages: &'static [&'static str]) -> Recipe {
+    Recipe::Packages {
+        role: "engine",
+        release,
+        variant: "minbase",
+        packages,
+        hooks: &[r#"rm -rf "$1"/var/lib/apt/lists/* "$1"/var/cache/apt/*"#],
+        changes: &["ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+    }
+}
+
+/// The engines that the distribution has, newest first, by the version that they begin with. The first is that of a release
+/// that goes on changing, so its version is a lower bound.
+const ENGINES: [(&str, Recipe); 3] = [
+    (
+        "28",
+        engine(
+            "sid",
+            &["docker.io", "iptables", "ca-certificates", "procps", "iproute2"],
+        ),
+    ),
+    (
+        "26.1",
+        engine(
+            "trixie",
+            &["docker.io", "iptables", "ca-certificates", "procps", "iproute2"],
+        ),
+    ),
+    (
+        "20.10",
+        engine(
+            "bookworm",
+            &["docker.io", "iptables", "ca-certificates", "procps", "iproute2"],
+        ),
+    ),
+];
+
+/// The distribution's engine for a wanted version: that of `26` is `26.1`, and that of no version the newest.
+fn engine_recipe(version: Option<&str>) -> Option<Recipe> {
+    let Some(version) = version else {
+        return ENGINES.into_iter().next().map(|(_, recipe)| recipe);
+    };
+    let begins = |whole: &str, part: &str| {
+        whole
+            .strip_prefix(part)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let mut engines = ENGINES.into_iter();
+    let found = engines.find(|(has, _)| begins(has, version) || begins(version, has));
+    found.map(|(_, recipe)| recipe)
+}
 
 /// Asks a program to end when it is dropped before its end: mmdebstrap then removes its half-made root file system,
 /// which it can't when it is killed.
@@ -92,6 +150,8 @@ impl Recipe {
         match role {
             "python" => Some(PYTHON),
             "registry" => Some(REGISTRY),
+            "engine" => engine_recipe(None),
+            _ if role.starts_with("engine:") => engine_recipe(role.strip_prefix("engine:")),
             "uv" => {
                 let tag = reference
                     .rsplit_once(':')
@@ -116,10 +176,10 @@ impl Recipe {
     /// The image's name: it changes with the recipe, so that an image of an older recipe is not taken for it.
     pub(super) fn tag(&self) -> String {
         let version = match self {
-            Self::Packages { .. } => {
-                let digest = Sha256::digest(format!("{self:?} {RELEASE} {LEAN:?}"));
+            Self::Packages { release, .. } => {
+                let digest = Sha256::digest(format!("{self:?} {LEAN:?}"));
                 let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-                format!("{RELEASE}-{short}")
+                format!("{release}-{short}")
             }
             Self::Uv { version } => version.clone().unwrap_or_else(|| "newest".into()),
         };
@@ -160,12 +220,13 @@ impl Recipe {
             let partial = rootfs.with_extension("partial");
             match self {
                 Self::Packages {
+                    release,
                     variant,
                     packages,
                     hooks,
                     ..
                 } => {
-                    self.bootstrap(variant, packages, hooks, &partial).await?;
+                    self.bootstrap(release, variant, packages, hooks, &partial).await?;
                 }
                 Self::Uv { version } => {
                     let python = Box::pin(PYTHON.ensure(images, engine, observer)).await?;
@@ -191,7 +252,14 @@ impl Recipe {
         }
     }
 
-    async fn bootstrap(&self, variant: &str, packages: &[&str], hooks: &[&str], out: &Path) -> Result<(), ImagesError> {
+    async fn bootstrap(
+        &self,
+        release: &str,
+        variant: &str,
+        packages: &[&str],
+        hooks: &[&str],
+        out: &Path,
+    ) -> Result<(), ImagesError> {
         let mut command = tokio::process::Command::new("mmdebstrap");
         command
             .arg(format!("--variant={variant}"))
@@ -204,7 +272,7 @@ impl Recipe {
         let kind = if variant == "extract" { "extract" } else { "customize" };
         command.args(hooks.iter().map(|hook| format!("--{kind}-hook={hook}")));
         command
-            .arg(RELEASE)
+            .arg(release)
             .arg(out)
             .stdin(std::process::Stdio::null())
             .stdout(std::process::Stdio::null())
@@ -298,5 +366,20 @@ mod tests {
         assert_eq!(of("ghcr.io/astral-sh/uv:latest"), Some(Recipe::Uv { version: None }));
         assert_eq!(of("localhost:5000/uv"), Some(Recipe::Uv { version: None }));
         assert_eq!(Recipe::for_role("node", "node:22"), None);
+    }
+
+    #[test]
+    fn engines_are_found_by_their_version_or_the_beginning_of_it() {
+        let release = |role: &str| match Recipe::for_role(role, "") {
+            Some(Recipe::Packages { release, .. }) => Some(release),
+            _ => None,
+        };
+        assert_eq!(release("engine"), Some("sid"));
+        assert_eq!(release("engine:28"), Some("sid"));
+        assert_eq!(release("engine:28.5.2"), Some("sid"));
+        assert_eq!(release("engine:26"), Some("trixie"));
+        assert_eq!(release("engine:20.10"), Some("bookworm"));
+        assert_eq!(release("engine:2"), None);
+        assert_eq!(release("engine:27"), None);
     }
 }

@@ -83,8 +83,8 @@ pub struct Config {
     pub aliases: Vec<String>,
     /// Generated packages.
     pub synthetic: Option<Catalogue>,
-    /// The address to listen on: loopback, or one of the engine's own network.
-    pub bind: IpAddr,
+    /// The addresses to listen on: loopback, or those of the engine's own networks. There must be one.
+    pub bind: Vec<IpAddr>,
     /// The name by which clients know it: [`HOST`] in builds.
     pub host: String,
     /// The port to listen on if it is free, else any.
@@ -117,12 +117,12 @@ pub enum MirrorError {
 #[derive(Debug)]
 pub struct Mirror {
     shared: Arc<Shared>,
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accepting.iter().for_each(JoinHandle::abort);
         self.shared.ended.cancel();
     }
 }
@@ -133,23 +133,21 @@ impl Mirror {
     /// # Errors
     /// If it can't listen, or the recording is of another index than the configured one.
     pub async fn start(config: Config) -> Result<Self, MirrorError> {
-        let private = match config.bind {
-            IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-            IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-        };
-        if !private {
-            return Err(MirrorError::Public(config.bind));
+        if let Some(public) = config.bind.iter().find(|address| !is_private(**address)) {
+            return Err(MirrorError::Public(*public));
         }
-        let failed = |source| MirrorError::Listen {
-            address: config.bind,
-            source,
-        };
-        let listener = match TcpListener::bind((config.bind, config.port)).await {
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => TcpListener::bind((config.bind, 0)).await,
+        let listeners = match listen(&config.bind, config.port).await {
+            Err(MirrorError::Listen { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => {
+                listen(&config.bind, 0).await
+            }
             bound => bound,
-        }
-        .map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        }?;
+        let local = |listener: &TcpListener| listener.local_addr().ok();
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(local).collect();
+        let address = addresses
+            .first()
+            .copied()
+            .unwrap_or(SocketAddr::new(LOOPBACK, config.port));
         config.recording.touch();
         let origin = format!("http://{}:{}", config.host, address.port());
 
@@ -180,6 +178,7 @@ impl Mirror {
             mode: config.mode,
             host: config.host,
             address,
+            others: addresses.into_iter().skip(1).collect(),
             recording: config.recording,
             fetcher,
             index,
@@ -191,8 +190,13 @@ impl Mirror {
             small: Mutex::default(),
             ended: CancellationToken::new(),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { shared, accepting })
+        let accepting = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(accept(listener, Arc::clone(&shared))));
+        Ok(Self {
+            accepting: accepting.collect(),
+            shared,
+        })
     }
 
     /// Whether it records.
@@ -207,7 +211,7 @@ impl Mirror {
         &self.shared.recording
     }
 
-    /// The address that it listens on.
+    /// The (first) address that it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.shared.address
@@ -255,10 +259,10 @@ impl Mirror {
         arguments
     }
 
-    /// The entry that makes its name known in a container: `NAME:ADDRESS`.
+    /// The entry that makes its name known in a container that reaches it at one of its addresses: `NAME:ADDRESS`.
     #[must_use]
-    pub fn extra_host(&self) -> String {
-        format!("{}:{}", self.shared.host, self.shared.address.ip())
+    pub fn extra_host(&self, at: IpAddr) -> String {
+        format!("{}:{at}", self.shared.host)
     }
 
     /// A new trial: this link, and nothing has been sent yet.
@@ -332,6 +336,26 @@ impl Mirror {
         });
         warmed.await.unwrap_or_else(|_| Ok(Vec::new()))
     }
+}
+
+/// Whether only this machine, or a network of its own, can reach an address.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+/// Listens on all addresses, at one port; at any that is free if it is 0.
+async fn listen(addresses: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>, MirrorError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let failed = |source| MirrorError::Listen { address, source };
+        let listener = TcpListener::bind((address, port)).await.map_err(failed)?;
+        port = listener.local_addr().map_err(failed)?.port();
+        listeners.push(listener);
+    }
+    Ok(listeners)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {

@@ -32,6 +32,8 @@ pub struct Shared {
     /// The name by which builds know the mirror, and the address that it listens on.
     pub host: String,
     pub address: SocketAddr,
+    /// Further addresses that it listens on.
+    pub others: Vec<SocketAddr>,
     pub recording: Arc<Recording>,
     pub fetcher: Option<Arc<Fetcher>>,
     /// The simple index upstream, with a slash at its end.
@@ -73,7 +75,9 @@ impl Shared {
 
     /// A client that ignores `NO_PROXY` asks for our own pages through us.
     fn is_own(&self, host: &str, port: Option<u16>) -> bool {
-        let named = host.eq_ignore_ascii_case(&self.host) || host == self.address.ip().to_string();
+        let is_address = |address: &SocketAddr| host == address.ip().to_string();
+        let mut addresses = self.others.iter().chain([&self.address]);
+        let named = host.eq_ignore_ascii_case(&self.host) || addresses.any(is_address);
         named && port.unwrap_or(80) == self.address.port()
     }
 

@@ -63,7 +63,7 @@ impl<E: Engine> Session<'_, E> {
         }
         let upstream = if replay { None } else { self.upstream().await? };
         let synthetic = self.generate().await?;
-        let bind: IpAddr = self.engine.gateway().await.map_err(RunError::NoBridge)?;
+        let bind: IpAddr = self.engine.gateway(None).await.map_err(RunError::NoBridge)?;
         let mode = if replay {
             mirror::Mode::Replay
         } else {
@@ -75,7 +75,7 @@ impl<E: Engine> Session<'_, E> {
             upstream,
             aliases: self.client_index.iter().cloned().collect(),
             synthetic,
-            bind,
+            bind: vec![bind],
             host: mirror::HOST.to_owned(),
             port: mirror::PORT,
         })
@@ -229,7 +229,8 @@ impl<E: Engine> Session<'_, E> {
 
     /// `NAME:ADDRESS` of the mirror, for the hosts of a container.
     pub(super) fn extra_hosts(&self) -> Vec<String> {
-        self.mirror.iter().map(Mirror::extra_host).collect()
+        let entry = |mirror: &Mirror| mirror.extra_host(mirror.address().ip());
+        self.mirror.iter().map(entry).collect()
     }
 
     /// What makes two runs incomparable: the mode, and the link that all scenarios have.

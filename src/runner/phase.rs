@@ -211,7 +211,7 @@ impl<E: Engine> Trial<'_, E> {
         match pushed {
             Ok(Ok(trace)) => {
                 record.wall = trace.wall;
-                let port = self.registry.port.unwrap_or(0);
+                let port = self.registry.port();
                 let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
                 let held = registry::manifest(port, &self.repository(), tag).await;
                 record.outcome = check::push(spec.temperature, &trace, held.as_ref(), &self.registry_layers);

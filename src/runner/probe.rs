@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Trial;
 use crate::engine::http::{self, Address};
-use crate::engine::{Container, ContainerSpec, Engine};
+use crate::engine::{Container, ContainerSpec, Engine, Publish};
 use crate::suite::Probe;
 
 /// How long an image may take to answer.
@@ -46,8 +46,8 @@ impl<E: Engine> Trial<'_, E> {
             },
             labels: self.session.labels(),
             publish: match probe {
-                Probe::Command(_) => None,
-                Probe::Http { port, .. } => Some(*port),
+                Probe::Command(_) => Vec::new(),
+                Probe::Http { port, .. } => vec![Publish { port: *port, on: None }],
             },
             ..ContainerSpec::default()
         };
@@ -88,7 +88,7 @@ impl<E: Engine> Trial<'_, E> {
     }
 
     async fn answers(&self, container: &Container, path: &str) -> Result<(), String> {
-        let address = Address::Tcp(format!("127.0.0.1:{}", container.port.unwrap_or(0)));
+        let address = Address::Tcp(format!("127.0.0.1:{}", container.port()));
         let started = Instant::now();
         loop {
             // While the program starts, connections are refused or closed: only an HTTP answer counts.

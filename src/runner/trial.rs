@@ -8,7 +8,7 @@ use chrono::Utc;
 use super::event::{Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
-use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, registry};
+use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, registry};
 use crate::fixture::Workspace;
 use crate::suite::{PhaseKind, PhaseSpec, Scenario};
 use crate::units::Nanos;
@@ -163,7 +163,7 @@ impl<'s, E: Engine> Trial<'s, E> {
     pub(super) fn image_name(&self, image: &str) -> String {
         format!(
             "127.0.0.1:{}/{}:{}",
-            self.registry.port.unwrap_or(0),
+            self.registry.port(),
             self.repository(),
             slug(image)
         )
@@ -211,12 +211,12 @@ impl<E: Engine> Session<'_, E> {
             image: image.clone(),
             env: vec!["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/var/lib/registry".into()],
             labels: self.labels(),
-            publish: Some(5000),
+            publish: vec![Publish { port: 5000, on: None }],
             volume: Some((volume.to_owned(), "/var/lib/registry".into())),
             ..ContainerSpec::default()
         };
         let container = self.engine.start(&spec).await?;
-        let port = container.port.unwrap_or(0);
+        let port = container.port();
         let started = Instant::now();
         while !registry::answers(port).await {
             let (running, log) = self.engine.peek(&container.id).await?;

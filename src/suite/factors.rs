@@ -7,6 +7,7 @@ use super::error::SuiteError;
 use super::file::{FactorTable, Table};
 use super::locate::{Located, Source};
 use super::parse::{known, quantity};
+use crate::engine::{ENGINE_CHOICES, EngineChoice};
 use crate::units::{self, Link};
 
 #[cfg(test)]
@@ -24,11 +25,16 @@ pub(super) enum Values {
     These(&'static [&'static str]),
     /// Any link; where a suite says nothing, that of its network holds.
     Links,
+    /// The host's engine or a throw-away one; where a suite says nothing, the command line does.
+    Engines,
 }
 
 pub(super) const CACHE_MOUNTS: &str = "cache_mounts";
 pub(super) const BUILDER: &str = "builder";
 pub(super) const LINK: &str = "link";
+pub(super) const ENGINE: &str = "engine";
+pub(super) const IMAGE_STORE: &str = "image_store";
+pub(super) const COMPRESSION: &str = "compression";
 
 /// Every factor there is.
 pub(super) const FACTORS: &[Factor] = &[
@@ -44,7 +50,28 @@ pub(super) const FACTORS: &[Factor] = &[
         name: LINK,
         values: Values::Links,
     },
+    Factor {
+        name: ENGINE,
+        values: Values::Engines,
+    },
+    Factor {
+        name: IMAGE_STORE,
+        values: Values::These(&["default", "graphdriver", "containerd"]),
+    },
+    Factor {
+        name: COMPRESSION,
+        values: Values::These(&["default", "gzip", "zstd", "uncompressed"]),
+    },
 ];
+
+/// What the command line puts in place of all the values of a factor.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fixed {
+    /// The link.
+    pub link: Option<Link>,
+    /// The engine.
+    pub engine: Option<EngineChoice>,
+}
 
 /// A value of a factor.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +80,8 @@ pub(super) struct Value<'a> {
     pub text: String,
     /// The link that it is, if it is a link.
     pub link: Option<Link>,
+    /// The engine that it is, if it is an engine.
+    pub engine: Option<EngineChoice>,
     /// Its place in the file, or that of what the command line replaces.
     pub written: &'a Located<String>,
 }
@@ -68,6 +97,14 @@ impl<'a> Value<'a> {
                 return Ok(Self::of_link(link, written));
             }
             Some(Factor {
+                values: Values::Engines,
+                ..
+            }) => {
+                let read = |text: &str| text.parse().ok().filter(|choice| *choice != EngineChoice::Auto);
+                let engine = quantity(source, "an engine", written, read, ENGINE_CHOICES)?;
+                return Ok(Self::of_engine(engine, written));
+            }
+            Some(Factor {
                 values: Values::These(names),
                 ..
             }) => *names,
@@ -77,6 +114,7 @@ impl<'a> Value<'a> {
         Ok(Self {
             text: written.get().clone(),
             link: None,
+            engine: None,
             written,
         })
     }
@@ -85,6 +123,16 @@ impl<'a> Value<'a> {
         Self {
             text: link.to_string(),
             link: Some(link),
+            engine: None,
+            written,
+        }
+    }
+
+    fn of_engine(engine: EngineChoice, written: &'a Located<String>) -> Self {
+        Self {
+            text: engine.to_string(),
+            link: None,
+            engine: Some(engine),
             written,
         }
     }
@@ -100,13 +148,9 @@ pub(super) struct Axis<'a> {
 /// A value for every factor of a scenario, in the suite's order.
 pub(super) type Combination<'a> = Vec<(&'a str, Value<'a>)>;
 
-/// A table of factors in the order in which the file has them, with every name and value checked. A `link` from the
-/// command line takes the place of all the links in the table, so that what is the same then is measured once.
-pub(super) fn axes<'a>(
-    source: &Source,
-    table: &'a FactorTable,
-    link: Option<Link>,
-) -> Result<Vec<Axis<'a>>, SuiteError> {
+/// A table of factors in the order in which the file has them, with every name and value checked. What is `fixed` on the
+/// command line takes the place of all the values in the table, so that what is the same then is measured once.
+pub(super) fn axes<'a>(source: &Source, table: &'a FactorTable, fixed: &Fixed) -> Result<Vec<Axis<'a>>, SuiteError> {
     let mut axes: Vec<Axis<'a>> = Vec::new();
     for (name, written) in table {
         known(source, "factor", name, FACTORS.iter().map(|factor| factor.name))?;
@@ -131,8 +175,11 @@ pub(super) fn axes<'a>(
                 excluded: false,
             });
         };
-        if let Some(link) = link.filter(|_| name.as_str() == LINK) {
-            values = vec![Value::of_link(link, first.written)];
+        let first = first.written;
+        match (name.as_str(), fixed.link, &fixed.engine) {
+            (LINK, Some(link), _) => values = vec![Value::of_link(link, first)],
+            (ENGINE, _, Some(engine)) => values = vec![Value::of_engine(engine.clone(), first)],
+            _ => {}
         }
         axes.push(Axis { name, values });
     }
@@ -236,8 +283,8 @@ impl<'a> Exclude<'a> {
     }
 }
 
-/// The value of a factor in a combination, or else the one that holds without the factor. No link holds without its
-/// factor here, because that is the network's to say.
+/// The value of a factor in a combination, or else the one that holds without the factor. No link or engine
+/// holds without its factor here, because that is the network's or the command line's to say.
 pub(super) fn value_of<'a>(combination: &'a Combination<'_>, factor: &str) -> Option<&'a str> {
     let given = combination
         .iter()
@@ -245,7 +292,7 @@ pub(super) fn value_of<'a>(combination: &'a Combination<'_>, factor: &str) -> Op
         .map(|(_, value)| value.text.as_str());
     given.or_else(|| match FACTORS.iter().find(|known| known.name == factor)?.values {
         Values::These(values) => values.first().copied(),
-        Values::Links => None,
+        Values::Links | Values::Engines => None,
     })
 }
 

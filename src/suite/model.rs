@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dockerfile::Dockerfile;
-use crate::engine::Builder;
+use crate::engine::{Builder, Compression, EngineChoice, ImageStore};
 use crate::units::{Bytes, Link, Nanos};
 
 /// A validated suite: everything that a run needs to know, with every path resolved and every file read.
@@ -188,6 +188,12 @@ pub struct Scenario {
     pub platform: Option<String>,
     /// The link over which its builds download.
     pub link: Link,
+    /// The engine that it is measured in.
+    pub engine: EngineChoice,
+    /// Where that keeps images; `None` for the engine's own choice.
+    pub image_store: Option<ImageStore>,
+    /// How its layers are compressed in the build; `None` for the engine's own choice.
+    pub compression: Option<Compression>,
 }
 
 /// One measured phase of the journey.

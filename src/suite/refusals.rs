@@ -427,7 +427,7 @@ const BAD_FACTORS_AND_EXCLUDES: &[Refusal] = &[
         "cache_mounts =",
         "cache_mount =",
         r#"
-scenarios/x.toml:19:1: unknown factor "cache_mount"; expected one of cache_mounts, builder, link; did you mean "cache_mounts"?
+scenarios/x.toml:19:1: unknown factor "cache_mount"; expected one of cache_mounts, builder, link, engine, image_store, compression; did you mean "cache_mounts"?
    |
 19 | cache_mount = ["on", "off"]
    | ^^^^^^^^^^^
@@ -487,7 +487,7 @@ scenarios/x.toml:49:12: unknown scenario "vu*"; expected one of pip, uv
         "[probe]",
         "[[exclude]]\nbuidler = \"classic\"\n[probe]",
         r#"
-scenarios/x.toml:49:1: unknown factor "buidler"; expected one of cache_mounts, builder, link, scenario; did you mean "builder"?
+scenarios/x.toml:49:1: unknown factor "buidler"; expected one of cache_mounts, builder, link, engine, image_store, compression, scenario; did you mean "builder"?
    |
 49 | buidler = "classic"
    | ^^^^^^^

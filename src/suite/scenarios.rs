@@ -7,13 +7,14 @@ use std::path::Path;
 use super::dockerfiles::Found;
 use super::error::SuiteError;
 use super::factors::{
-    Axis, BUILDER, CACHE_MOUNTS, Combination, Exclude, LINK, axes, collapse, overridden, product, value_of, wildcard,
+    Axis, BUILDER, CACHE_MOUNTS, COMPRESSION, Combination, ENGINE, Exclude, Fixed, IMAGE_STORE, LINK, axes, collapse,
+    overridden, product, value_of, wildcard,
 };
 use super::file::{ScenarioTable, SuiteFile};
 use super::locate::{Located, Source, nearest};
 use super::model::Scenario;
 use super::parse::{distinct, known, plain};
-use crate::engine::Builder;
+use crate::engine::{Builder, Compression, ImageStore};
 use crate::units::Link;
 
 /// What the scenarios of a suite have in common.
@@ -28,8 +29,8 @@ pub(super) struct Scenarios<'a> {
     pub folders: [&'a Path; 2],
     /// The link of scenarios without one of their own.
     pub link: Link,
-    /// The link that the command line puts in place of every other.
-    pub overridden_link: Option<Link>,
+    /// What the command line puts in place of every other.
+    pub fixed: Fixed,
 }
 
 impl Scenarios<'_> {
@@ -53,7 +54,7 @@ impl Scenarios<'_> {
         }
         distinct(source, "scenario", file.scenario.iter().map(|scenario| &scenario.name))?;
         let names: Vec<&str> = file.scenario.iter().map(|scenario| scenario.name.as_str()).collect();
-        let suite_axes = axes(source, &file.factors, self.overridden_link)?;
+        let suite_axes = axes(source, &file.factors, &self.fixed)?;
         let excludes: Vec<Exclude<'_>> = file
             .exclude
             .iter()
@@ -82,7 +83,7 @@ impl Scenarios<'_> {
     ) -> Result<Vec<Scenario>, SuiteError> {
         plain(self.source, "the name of a scenario", &table.name)?;
         let found = Found::read(self.source, &table.dockerfile, self.folders)?;
-        let own_axes = axes(self.source, &table.factors, self.overridden_link)?;
+        let own_axes = axes(self.source, &table.factors, &self.fixed)?;
         let mut combinations = product(&overridden(suite_axes, &own_axes));
         combinations.retain(|combination| !excludes.iter().any(|exclude| exclude.drops(&table.name, combination)));
         let idle: &[&str] = if found.dockerfile.cache_mounts().is_empty() {
@@ -135,6 +136,9 @@ impl Scenarios<'_> {
             target: table.target.as_ref().map(|target| target.get().clone()),
             platform: table.platform.clone(),
             link: self.link,
+            engine: self.fixed.engine.clone().unwrap_or_default(),
+            image_store: None,
+            compression: None,
         })
     }
 
@@ -169,6 +173,11 @@ impl Scenarios<'_> {
         if let Some((_, value)) = combination.iter().find(|(factor, _)| *factor == LINK) {
             scenario.link = value.link.unwrap_or(self.link);
         }
+        if let Some((_, value)) = combination.iter().find(|(factor, _)| *factor == ENGINE) {
+            scenario.engine = value.engine.clone().unwrap_or_default();
+        }
+        scenario.image_store = value_of(combination, IMAGE_STORE).and_then(ImageStore::named);
+        scenario.compression = value_of(combination, COMPRESSION).and_then(Compression::named);
         if let Some((_, value)) = combination
             .iter()
             .find(|(factor, value)| *factor == BUILDER && value.text == "classic")

@@ -12,11 +12,22 @@ const LINK: &str = concat!(
     r"(\s*,\s*[0-9.]+\s*([kKmMgG]?[bB][iI][tT]|[mMuU]?[sS]))?)\s*$",
 );
 
+/// What [`crate::engine::EngineChoice`] reads in a suite.
+const ENGINE: &str = r"^(host|isolated(:[0-9]+(\.[0-9]+){0,2})?)$";
+
 fn link_value() -> Value {
     json!({
         "type": "string",
         "pattern": LINK,
         "description": "A bandwidth, a latency or both: \"100mbit,20ms\"; or \"unshaped\".",
+    })
+}
+
+fn engine_value() -> Value {
+    json!({
+        "type": "string",
+        "pattern": ENGINE,
+        "description": "The host's engine (\"host\"), or a throw-away one: \"isolated\", \"isolated:28\".",
     })
 }
 
@@ -30,6 +41,7 @@ fn per_factor(of_value: impl Fn(Value) -> Value) -> serde_json::Map<String, Valu
     let value = |values: &Values| match values {
         Values::These(values) => json!({ "enum": values }),
         Values::Links => link_value(),
+        Values::Engines => engine_value(),
     };
     FACTORS
         .iter()

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::SuiteError;
+use super::factors::Fixed;
 use super::file::{DEFAULT_IMAGE_ARGS, DEFAULT_IMAGES, ProbeTable, SuiteFile};
 use super::fixture::{self, Asked};
 use super::journey::phases;
@@ -16,6 +17,7 @@ use super::parse::{known, parse, plain, quantity, read};
 use super::published::published;
 use super::quantity as units;
 use super::scenarios::{Scenarios, selected};
+use crate::engine::EngineChoice;
 use crate::units::Link;
 
 /// Measured rounds of a suite that says nothing.
@@ -41,6 +43,8 @@ pub struct Overrides {
     pub network: Option<NetworkMode>,
     /// The link of all scenarios, in place of the network's and of those in factors.
     pub link: Option<Link>,
+    /// The engine of all scenarios, in place of those in factors.
+    pub engine: Option<EngineChoice>,
     /// The recording's name.
     pub recording: Option<String>,
     /// The package index to record from. Unlike the suite's it may hold a user name and a password.
@@ -82,7 +86,10 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         image_args: &image_args,
         folders,
         link: network.link,
-        overridden_link: overrides.link,
+        fixed: Fixed {
+            link: overrides.link,
+            engine: overrides.engine.clone().filter(|choice| *choice != EngineChoice::Auto),
+        },
     };
     let scenarios = scenarios.all()?;
     let base_names: Vec<&str> = file.scenario.iter().map(|scenario| scenario.name.as_str()).collect();

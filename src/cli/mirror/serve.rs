@@ -29,7 +29,7 @@ pub(super) async fn serve(shelf: &Shelf, arguments: &Serve) -> Result<(), Failur
         upstream,
         aliases: Vec::new(),
         synthetic: None,
-        bind: arguments.listen.ip(),
+        bind: vec![arguments.listen.ip()],
         host: match arguments.listen {
             SocketAddr::V4(address) => address.ip().to_string(),
             SocketAddr::V6(address) => format!("[{}]", address.ip()),

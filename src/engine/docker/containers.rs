@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use bollard::models::{ContainerCreateBody, HostConfig, IpamConfig, PortBinding, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, HostConfig, IpamConfig, NetworkCreateRequest, PortBinding, VolumeCreateRequest,
+};
 use bollard::query_parameters::{
     CreateContainerOptions, DownloadFromContainerOptions, InspectContainerOptions, ListContainersOptions,
     ListNetworksOptions, ListVolumesOptions, LogsOptions, RemoveContainerOptions, RemoveVolumeOptions,
@@ -13,10 +15,9 @@ use bollard::query_parameters::{
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::{DockerEngine, failed, is_absent};
-use crate::engine::{Container, ContainerExit, ContainerSpec, EngineError, Owned, OwnedKind, RUN_LABEL};
-
-/// The network that builds use.
-const BRIDGE: &str = "bridge";
+use crate::engine::{
+    Container, ContainerExit, ContainerSpec, EngineError, Owned, OwnedKind, Powers, Publish, RUN_LABEL,
+};
 
 impl DockerEngine {
     pub(super) async fn start_container(&self, spec: &ContainerSpec) -> Result<Container, EngineError> {
@@ -33,13 +34,10 @@ impl DockerEngine {
             }
             let start = self.docker.start_container(&id, None::<StartContainerOptions>).await;
             start.map_err(failed("start container", &spec.name))?;
-            match spec.publish {
-                Some(port) => self.published(&id, port, &spec.name).await.map(Some),
-                None => Ok(None),
-            }
+            self.published(&id, spec).await
         };
         match started.await {
-            Ok(port) => Ok(Container { id, port }),
+            Ok(ports) => Ok(Container { id, ports }),
             Err(error) => {
                 // What could not be started must not stay; the first error is the one to tell.
                 let _ = self.delete_container(&id).await;
@@ -49,16 +47,27 @@ impl DockerEngine {
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
-        let key = spec.publish.map(|port| format!("{port}/tcp"));
-        let binding = PortBinding {
-            host_ip: Some("127.0.0.1".into()),
-            host_port: Some(String::new()),
+        let key = |publish: &Publish| format!("{}/tcp", publish.port);
+        let binding = |publish: &Publish| {
+            let (ip, port) = match publish.on {
+                Some(port) => ("0.0.0.0", port.to_string()),
+                None => ("127.0.0.1", String::new()),
+            };
+            PortBinding {
+                host_ip: Some(ip.into()),
+                host_port: Some(port),
+            }
         };
+        let ports = spec.publish.iter();
+        let bindings: HashMap<_, _> = ports.map(|port| (key(port), Some(vec![binding(port)]))).collect();
+        let mounts = spec.volume.iter().chain(&spec.folders);
+        let mounts: Vec<String> = mounts.map(|(what, at)| format!("{what}:{at}")).collect();
         let host = HostConfig {
-            port_bindings: key.clone().map(|key| HashMap::from([(key, Some(vec![binding]))])),
+            port_bindings: Some(bindings).filter(|bindings| !bindings.is_empty()),
             extra_hosts: Some(spec.extra_hosts.clone()).filter(|hosts| !hosts.is_empty()),
-            binds: spec.volume.as_ref().map(|(name, at)| vec![format!("{name}:{at}")]),
-            ..HostConfig::default()
+            binds: Some(mounts).filter(|mounts| !mounts.is_empty()),
+            network_mode: spec.network.clone(),
+            ..powers(spec.powers)
         };
         let body = ContainerCreateBody {
             image: Some(spec.image.clone()),
@@ -67,7 +76,7 @@ impl DockerEngine {
             entrypoint: spec.command.as_ref().map(|_| Vec::new()),
             env: Some(spec.env.clone()),
             working_dir: spec.workdir.clone(),
-            exposed_ports: key.map(|key| vec![key]),
+            exposed_ports: Some(spec.publish.iter().map(key).collect::<Vec<_>>()).filter(|ports| !ports.is_empty()),
             labels: Some(spec.labels.clone().into_iter().collect()),
             host_config: Some(host),
             ..ContainerCreateBody::default()
@@ -80,22 +89,30 @@ impl DockerEngine {
         Ok(created.map_err(failed("create container", &spec.name))?.id)
     }
 
-    async fn published(&self, id: &str, port: u16, name: &str) -> Result<u16, EngineError> {
+    async fn published(&self, id: &str, spec: &ContainerSpec) -> Result<Vec<u16>, EngineError> {
+        if spec.publish.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name = &spec.name;
         let details = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
         let details = details.map_err(failed("inspect container", name))?;
         let ports = details
             .network_settings
             .and_then(|settings| settings.ports)
             .unwrap_or_default();
-        let bindings = ports.get(&format!("{port}/tcp")).cloned().flatten().unwrap_or_default();
-        bindings
-            .iter()
-            .find_map(|binding| binding.host_port.as_ref()?.parse().ok())
-            .ok_or_else(|| EngineError::Operation {
-                operation: "publish a port of container",
-                subject: name.to_owned(),
-                reason: format!("port {port} got no port on the loopback interface"),
-            })
+        let of = |publish: &Publish| {
+            let port = publish.port;
+            let bindings = ports.get(&format!("{port}/tcp")).cloned().flatten().unwrap_or_default();
+            bindings
+                .iter()
+                .find_map(|binding| binding.host_port.as_ref()?.parse().ok())
+                .ok_or_else(|| EngineError::Operation {
+                    operation: "publish a port of container",
+                    subject: name.clone(),
+                    reason: format!("port {port} got no port on the loopback interface"),
+                })
+        };
+        spec.publish.iter().map(of).collect()
     }
 
     pub(super) async fn wait_container(&self, id: &str) -> Result<ContainerExit, EngineError> {
@@ -189,6 +206,24 @@ impl DockerEngine {
         }
     }
 
+    pub(super) async fn make_network(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        mtu: Option<u32>,
+    ) -> Result<(), EngineError> {
+        let option = |mtu: u32| HashMap::from([("com.docker.network.driver.mtu".to_owned(), mtu.to_string())]);
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            driver: Some("bridge".into()),
+            labels: Some(labels.clone().into_iter().collect()),
+            options: mtu.map(option),
+            ..NetworkCreateRequest::default()
+        };
+        let made = self.docker.create_network(request).await;
+        made.map(|_| ()).map_err(failed("create network", name))
+    }
+
     pub(super) async fn delete_network(&self, name: &str) -> Result<(), EngineError> {
         match self.docker.remove_network(name).await {
             Ok(()) => Ok(()),
@@ -197,16 +232,16 @@ impl DockerEngine {
         }
     }
 
-    /// The host's address on the network that builds use.
-    pub(super) async fn bridge_gateway(&self) -> Result<IpAddr, EngineError> {
+    /// The host's address on a network.
+    pub(super) async fn network_gateway(&self, name: &str) -> Result<IpAddr, EngineError> {
         let none = |reason: &str| EngineError::Operation {
             operation: "find the gateway of network",
-            subject: BRIDGE.to_owned(),
+            subject: name.to_owned(),
             reason: reason.to_owned(),
         };
         let options = None::<bollard::query_parameters::InspectNetworkOptions>;
-        let network = self.docker.inspect_network(BRIDGE, options).await;
-        let network = network.map_err(failed("inspect network", BRIDGE))?;
+        let network = self.docker.inspect_network(name, options).await;
+        let network = network.map_err(failed("inspect network", name))?;
         let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let gateway = |pool: IpamConfig| match pool.gateway {
             Some(gateway) => gateway.parse().ok(),
@@ -286,6 +321,29 @@ impl DockerEngine {
             });
         }
         Ok(owned)
+    }
+}
+
+/// The settings of a container's host side that give it powers.
+fn powers(powers: Powers) -> HostConfig {
+    let list = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>());
+    match powers {
+        Powers::Usual => HostConfig::default(),
+        Powers::All => HostConfig {
+            privileged: Some(true),
+            init: Some(true),
+            ..HostConfig::default()
+        },
+        Powers::Engine => HostConfig {
+            cap_add: list(&["NET_ADMIN", "SYS_ADMIN"]),
+            security_opt: list(&["seccomp=unconfined", "apparmor=unconfined"]),
+            // What the client calls systempaths=unconfined.
+            masked_paths: Some(Vec::new()),
+            readonly_paths: Some(Vec::new()),
+            device_cgroup_rules: list(&["a *:* rwm"]),
+            init: Some(true),
+            ..HostConfig::default()
+        },
     }
 }
 

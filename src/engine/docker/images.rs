@@ -8,6 +8,7 @@ use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::Request;
 use hyper::body::Frame;
+use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
 use super::cache::percent_encoded;
@@ -111,18 +112,6 @@ impl DockerEngine {
     }
 
     pub(super) async fn import_rootfs(&self, rootfs: &Path, tag: &str, changes: &[String]) -> Result<(), EngineError> {
-        let fail = |reason: String| EngineError::Operation {
-            operation: "import image",
-            subject: tag.to_owned(),
-            reason,
-        };
-        let file = tokio::fs::File::open(rootfs)
-            .await
-            .map_err(|source| EngineError::File {
-                operation: "reading",
-                path: rootfs.to_owned(),
-                source,
-            })?;
         let (repository, version) = tag.rsplit_once(':').unwrap_or((tag, "latest"));
         let mut path = format!(
             "/images/create?fromSrc=-&repo={}&tag={}",
@@ -133,6 +122,77 @@ impl DockerEngine {
             path.push_str("&changes=");
             path.push_str(&percent_encoded(change));
         }
+        self.send_tar("import image", tag, &path, rootfs).await
+    }
+
+    /// Writes images into a tar file that [`load_images`](Self::load_images) reads.
+    pub(super) async fn save_images(&self, names: &[String], to: &Path) -> Result<(), EngineError> {
+        let subject = names.join(", ");
+        let fail = |reason: String| EngineError::Operation {
+            operation: "save images",
+            subject: subject.clone(),
+            reason,
+        };
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| format!("names={}", percent_encoded(name)))
+            .collect();
+        let request = Request::get(format!("/images/get?{}", names.join("&")))
+            .header("Host", "docker")
+            .body(http::empty())
+            .map_err(|error| fail(error.to_string()))?;
+        let response = http::send(self.address(), request)
+            .await
+            .map_err(|error| fail(error.to_string()))?;
+        let accepted = response.status().is_success();
+        let mut body = response.into_body();
+        if !accepted {
+            let text = body
+                .collect()
+                .await
+                .map_err(|error| fail(error.to_string()))?
+                .to_bytes();
+            return Err(fail(String::from_utf8_lossy(&text).into_owned()));
+        }
+        let failed = |source| EngineError::File {
+            operation: "writing",
+            path: to.to_owned(),
+            source,
+        };
+        let mut file = tokio::fs::File::create(to).await.map_err(failed)?;
+        while let Some(frame) = body.frame().await {
+            if let Some(data) = frame.map_err(|error| fail(error.to_string()))?.data_ref() {
+                file.write_all(data).await.map_err(failed)?;
+            }
+        }
+        file.flush().await.map_err(failed)
+    }
+
+    /// Reads images from a tar file of [`save_images`](Self::save_images).
+    pub(super) async fn load_images(&self, from: &Path) -> Result<(), EngineError> {
+        let subject = from.display().to_string();
+        self.send_tar("load images", &subject, "/images/load?quiet=1", from)
+            .await
+    }
+
+    /// Posts a tar file, and reads the answer to its end.
+    async fn send_tar(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        path: &str,
+        tar: &Path,
+    ) -> Result<(), EngineError> {
+        let fail = |reason: String| EngineError::Operation {
+            operation,
+            subject: subject.to_owned(),
+            reason,
+        };
+        let file = tokio::fs::File::open(tar).await.map_err(|source| EngineError::File {
+            operation: "reading",
+            path: tar.to_owned(),
+            source,
+        })?;
         let body = StreamBody::new(ReaderStream::with_capacity(file, 256 * 1024).map_ok(Frame::data));
         let request = Request::post(path)
             .header("Host", "docker")

@@ -22,6 +22,9 @@ use crate::units::Bytes;
 /// Where the engine listens unless `DOCKER_HOST` says otherwise.
 const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
 
+/// The network that builds use.
+const BRIDGE: &str = "bridge";
+
 /// Requests have no limit of their own here: a build may be silent for long, and the runner has a limit per phase.
 const NO_LIMIT_SECONDS: u64 = 7 * 24 * 3600;
 
@@ -118,6 +121,9 @@ fn failed(operation: &'static str, subject: &str) -> impl Fn(bollard::errors::Er
 }
 
 impl Engine for DockerEngine {
+    fn beside(&self, address: &Address) -> Result<Self, EngineError> {
+        Self::at(&address.to_string())
+    }
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.read_info().await
     }
@@ -135,6 +141,12 @@ impl Engine for DockerEngine {
     }
     async fn import(&self, rootfs: &Path, tag: &str, changes: &[String]) -> Result<(), EngineError> {
         self.import_rootfs(rootfs, tag, changes).await
+    }
+    async fn save(&self, images: &[String], to: &Path) -> Result<(), EngineError> {
+        self.save_images(images, to).await
+    }
+    async fn load(&self, from: &Path) -> Result<(), EngineError> {
+        self.load_images(from).await
     }
     async fn remove_image(&self, image: &str) -> Result<(), EngineError> {
         self.delete_image(image).await
@@ -164,8 +176,16 @@ impl Engine for DockerEngine {
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         self.delete_volume(name).await
     }
-    async fn gateway(&self) -> Result<std::net::IpAddr, EngineError> {
-        self.bridge_gateway().await
+    async fn create_network(
+        &self,
+        name: &str,
+        labels: &std::collections::BTreeMap<String, String>,
+        mtu: Option<u32>,
+    ) -> Result<(), EngineError> {
+        self.make_network(name, labels, mtu).await
+    }
+    async fn gateway(&self, network: Option<&str>) -> Result<std::net::IpAddr, EngineError> {
+        self.network_gateway(network.unwrap_or(BRIDGE)).await
     }
 
     async fn remove_network(&self, name: &str) -> Result<(), EngineError> {

@@ -40,7 +40,15 @@ fn names_over(factors: &str, idle: &[&str], drop: &[(&str, &str)], links: [Optio
         text: text.to_owned(),
     };
     let table: FactorTable = toml::from_str(factors).unwrap();
-    let axes = axes(&source(factors), &table, links[1]).unwrap();
+    let axes = axes(
+        &source(factors),
+        &table,
+        &Fixed {
+            link: links[1],
+            ..Fixed::default()
+        },
+    )
+    .unwrap();
     let mut combinations = product(&axes);
     let dropped: Located<Table<Located<String>>> = toml::from_str(&drop_text).unwrap();
     let network = links[1].or(links[0]).unwrap_or_default();

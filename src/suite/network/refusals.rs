@@ -124,7 +124,7 @@ scenarios/x.toml:19:8: the list of a factor's values is empty; expected at least
         "cache_mounts =",
         "lnik = [\"80ms\"]\ncache_mounts =",
         r#"
-scenarios/x.toml:19:1: unknown factor "lnik"; expected one of cache_mounts, builder, link; did you mean "link"?
+scenarios/x.toml:19:1: unknown factor "lnik"; expected one of cache_mounts, builder, link, engine, image_store, compression; did you mean "link"?
    |
 19 | lnik = ["80ms"]
    | ^^^^

@@ -32,7 +32,7 @@ async fn mirror(mode: Mode, folder: &Path, synthetic: Option<Catalogue>, upstrea
         upstream,
         aliases: Vec::new(),
         synthetic,
-        bind: LOOPBACK,
+        bind: vec![LOOPBACK],
         host: "127.0.0.1".to_owned(),
         port: 0,
     };

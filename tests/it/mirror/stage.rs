@@ -121,7 +121,7 @@ pub async fn start(mode: Mode, recording: Recording, upstream: Option<bakeoff::m
         upstream,
         aliases: Vec::new(),
         synthetic: None,
-        bind: LOOPBACK,
+        bind: vec![LOOPBACK],
         host: "127.0.0.1".to_owned(),
         port: 0,
     };
