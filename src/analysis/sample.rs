@@ -364,6 +364,7 @@ fn fingerprint() -> Fingerprint {
             cpu_model: "Example CPU 3000".into(),
             cpus: 2,
             memory: Bytes(8_300_000_000),
+            engine: "host".to_owned(),
             engine_major: "20.10".into(),
             storage_driver: "overlay2".into(),
             image_store: "graphdriver".into(),

@@ -91,6 +91,8 @@ impl Failure {
                 | RunError::Python { .. }
                 | RunError::Registry { .. }
                 | RunError::NoBridge(_)
+                | RunError::EngineVersion { .. }
+                | RunError::ImageStore { .. }
                 | RunError::Mirror(_) => 4,
                 RunError::Fixture(_)
                 | RunError::Dockerfile { .. }
@@ -140,6 +142,13 @@ impl Failure {
                 ),
                 RunError::Recording(error) => recording_hint(error),
                 RunError::Upstream(_) => Some("name an index with --index, as http:// or https:// address".into()),
+                RunError::EngineVersion { .. } => Some(
+                    "`--engine isolated` takes the newest that can be had; other versions need a container registry"
+                        .into(),
+                ),
+                RunError::ImageStore { .. } => {
+                    Some("only isolated engines of version 26 or newer can be given an image store".into())
+                }
                 RunError::Registry { .. } => Some("`bakeoff doctor` looks at engine and images".into()),
                 RunError::Fixture(_)
                 | RunError::Dockerfile { .. }

@@ -25,6 +25,8 @@ pub struct Identity {
     pub cpus: u32,
     /// Memory.
     pub memory: Bytes,
+    /// Whether it is the `host`'s engine, or `isolated` ones.
+    pub engine: String,
     /// The engine's major version (`20.10`, `28`).
     pub engine_major: String,
     /// `overlay2`, …
@@ -52,26 +54,42 @@ pub struct Drift {
     pub recording: String,
 }
 
-/// The fingerprint of this machine and engine. `bases` is `stand-in`, `pulled` or `mixed`; `network` and `recording` are
+/// What is different among the engines of a run is joined: `26 and 28`; the scenarios' names tell which is which.
+fn joined<'e>(engines: &[(&str, &'e EngineInfo)], value: impl Fn(&'e EngineInfo) -> String) -> String {
+    let mut values: Vec<String> = Vec::new();
+    for value in engines.iter().map(|(_, info)| value(info)) {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values.join(" and ")
+}
+
+/// The fingerprint of this machine and its engines, each with its kind (`host` or `isolated`). `bases` is `stand-in`, `pulled` or `mixed`; `network` and `recording` are
 /// as in [`Identity::network`] and [`Drift::recording`].
 #[must_use]
-pub fn fingerprint(engine: &EngineInfo, bases: &str, network: &str, recording: &str) -> Fingerprint {
+pub fn fingerprint(engines: &[(&str, &EngineInfo)], bases: &str, network: &str, recording: &str) -> Fingerprint {
+    let mut kinds: Vec<&str> = engines.iter().map(|(kind, _)| *kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let first = engines.first().map(|(_, info)| (*info).clone()).unwrap_or_default();
     Fingerprint {
         identity: Identity {
             cpu_model: host::cpu_model(),
-            cpus: engine.cpus,
-            memory: engine.memory,
-            engine_major: engine_major(&engine.version),
-            storage_driver: engine.storage_driver.clone(),
-            image_store: engine.image_store.clone(),
+            cpus: first.cpus,
+            memory: first.memory,
+            engine: kinds.join(" and "),
+            engine_major: joined(engines, |info| engine_major(&info.version)),
+            storage_driver: joined(engines, |info| info.storage_driver.clone()),
+            image_store: joined(engines, |info| info.image_store.clone()),
             network: network.to_owned(),
             bases: bases.to_owned(),
         },
         drift: Drift {
-            kernel: engine.kernel.clone(),
-            operating_system: engine.operating_system.clone(),
-            engine_version: engine.version.clone(),
-            api_version: engine.api_version.clone(),
+            kernel: first.kernel,
+            operating_system: joined(engines, |info| info.operating_system.clone()),
+            engine_version: joined(engines, |info| info.version.clone()),
+            api_version: joined(engines, |info| info.api_version.clone()),
             recording: recording.to_owned(),
         },
     }
@@ -89,7 +107,23 @@ fn engine_major(version: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::engine_major;
+    use super::{engine_major, fingerprint};
+    use crate::engine::EngineInfo;
+
+    #[test]
+    fn engines_that_differ_are_named_together() {
+        let of = |version: &str| EngineInfo {
+            version: version.into(),
+            storage_driver: "overlay2".into(),
+            ..EngineInfo::default()
+        };
+        let (old, new) = (of("20.10.24"), of("28.5.2"));
+        let both = fingerprint(&[("isolated", &new), ("host", &old)], "pulled", "replay", "");
+        assert_eq!(both.identity.engine, "host and isolated");
+        assert_eq!(both.identity.engine_major, "28 and 20.10");
+        assert_eq!(both.identity.storage_driver, "overlay2");
+        assert_eq!(both.drift.engine_version, "28.5.2 and 20.10.24");
+    }
 
     #[test]
     fn the_major_version_is_what_releases_are_named_by() {

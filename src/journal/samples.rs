@@ -111,6 +111,7 @@ pub fn header() -> RunHeader {
                 cpu_model: "Some CPU".to_owned(),
                 cpus: 2,
                 memory: Bytes(8_000_000_000),
+                engine: "host".to_owned(),
                 engine_major: "20.10".to_owned(),
                 storage_driver: "overlay2".to_owned(),
                 image_store: "graphdriver".to_owned(),

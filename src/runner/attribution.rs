@@ -30,14 +30,15 @@ impl Group {
 }
 
 /// Joins downloads to steps. A step is a candidate if it ran during all of the download; where several ran, what else the
-/// same address asked for narrows them down, since an address belongs to one container at a time.
-pub(super) fn attribute(transfers: Vec<Transfer>, steps: &[StepTrace]) -> Vec<StepTransfer> {
+/// same address asked for narrows them down, since an address belongs to one container at a time; unless all containers share
+/// one (`own_addresses` is false).
+pub(super) fn attribute(transfers: Vec<Transfer>, steps: &[StepTrace], own_addresses: bool) -> Vec<StepTransfer> {
     let of_transfer: Vec<BTreeSet<usize>> = transfers.iter().map(|transfer| running(transfer, steps)).collect();
     let mut of_source: HashMap<IpAddr, Vec<Group>> = HashMap::new();
     for (index, (transfer, candidates)) in transfers.iter().zip(&of_transfer).enumerate() {
         let groups = of_source.entry(transfer.source).or_default();
         match groups.last_mut() {
-            Some(group) if group.goes_on(candidates) => {
+            Some(group) if own_addresses && group.goes_on(candidates) => {
                 group.common.retain(|step| candidates.contains(step));
                 group.last.clone_from(candidates);
             }
@@ -116,7 +117,7 @@ mod tests {
     }
 
     fn askers(transfers: Vec<Transfer>, steps: &[StepTrace]) -> Vec<String> {
-        let joined = attribute(transfers, steps);
+        let joined = attribute(transfers, steps, true);
         let shown = joined.into_iter().map(|joined| match joined.step {
             Asker::Step(id) => id,
             Asker::Ambiguous => "?".to_owned(),
@@ -155,6 +156,17 @@ mod tests {
             transfer(3, 150),
         ];
         assert_eq!(askers(transfers, &steps), ["a", "a", "b", "?", "b"]);
+    }
+
+    #[test]
+    fn an_address_that_all_share_proves_nothing() {
+        let steps = [
+            step("a", "[a 2/2] RUN pip install a", 0, 100),
+            step("b", "[b 2/2] RUN pip install b", 50, 200),
+        ];
+        let joined = attribute(vec![transfer(2, 10), transfer(2, 60), transfer(2, 150)], &steps, false);
+        let of: Vec<_> = joined.into_iter().map(|joined| joined.step).collect();
+        assert_eq!(of, [Asker::Step("a".into()), Asker::Ambiguous, Asker::Step("b".into())]);
     }
 
     #[test]

@@ -88,7 +88,13 @@ impl<E: Engine> Session<'_, E> {
     ///
     /// A LABEL would not do (the builder's cache ignores it), nor would an ENV for steps that only copy files; a layer
     /// changes the key of them all.
-    pub(super) async fn derive_base(&self, image: &BaseImage, tag: &str, nonce: &str) -> Result<(), RunError> {
+    pub(super) async fn derive_base(
+        &self,
+        engine: &E,
+        image: &BaseImage,
+        tag: &str,
+        nonce: &str,
+    ) -> Result<(), RunError> {
         let mut files = vec![(PathBuf::from("files/.bakeoff-trial"), nonce.as_bytes().to_vec())];
         let mut dockerfile = format!("FROM {}\nCOPY files/ /\n", image.used);
         if let Some(trust) = self.trust.as_ref().filter(|_| image.host_ca) {
@@ -109,7 +115,7 @@ impl<E: Engine> Session<'_, E> {
         }
         files.push((PathBuf::from("Dockerfile"), dockerfile.into_bytes()));
         // The classic builder leaves no record in BuildKit's cache.
-        let trace = self.build_aside(&files, tag, Builder::Classic).await?;
+        let trace = self.build_aside(engine, &files, tag, Builder::Classic).await?;
         if trace
             .log
             .iter()
@@ -133,13 +139,17 @@ impl<E: Engine> Session<'_, E> {
     pub(super) async fn mark_base(&self, base: &str, tag: &str, nonce: &str) -> Result<bool, RunError> {
         let dockerfile = format!("FROM {base}\nRUN : {ANCHOR}{nonce}\n");
         let files = [(PathBuf::from("Dockerfile"), dockerfile.into_bytes())];
-        let marked = self.build_aside(&files, tag, Builder::Buildkit).await.is_ok();
+        let marked = self
+            .build_aside(self.engine, &files, tag, Builder::Buildkit)
+            .await
+            .is_ok();
         self.engine.remove_image(tag).await?;
         Ok(marked)
     }
 
     async fn build_aside(
         &self,
+        engine: &E,
         files: &[(PathBuf, Vec<u8>)],
         tag: &str,
         builder: Builder,
@@ -164,7 +174,7 @@ impl<E: Engine> Session<'_, E> {
             extra_hosts: Vec::new(),
             limit: ASIDE_LIMIT,
         };
-        let built = self.engine.build(&request, &|_| {}).await;
+        let built = engine.build(&request, &|_| {}).await;
         built.map_err(|failure| {
             let operation = "make the trial's base";
             EngineError::Operation {

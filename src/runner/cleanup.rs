@@ -9,11 +9,12 @@ use crate::engine::reaper::{self, ANCHOR};
 use crate::engine::{CacheRecord, Engine, Owned, OwnedKind};
 use crate::units::Bytes;
 
-/// Removes everything that carries the run's label, and the containers in which stand-ins are made; what fails stays for
+/// Removes everything that carries the run's label, but for the network that further trials need, and the containers in which stand-ins are made; what fails stays for
 /// `bakeoff clean`.
 pub(super) async fn remove_by_label<E: Engine>(session: &Session<'_, E>) -> Vec<String> {
     let ours = |thing: &Owned| {
-        thing.run == session.settings.run.0 || (thing.run == "stand-in" && thing.kind == OwnedKind::Container)
+        (thing.run == session.settings.run.0 && thing.kind != OwnedKind::Network)
+            || (thing.run == "stand-in" && thing.kind == OwnedKind::Container)
     };
     let removing = |thing: &Owned| session.note(format!("removing {}", thing.name));
     let mut problems = match reaper::reap(session.engine, ours, removing).await {
@@ -30,7 +31,7 @@ pub(super) async fn remove_by_label<E: Engine>(session: &Session<'_, E>) -> Vec<
 }
 
 impl<E: Engine> Trial<'_, E> {
-    pub(super) async fn clean_up(self) -> Cleanup {
+    pub(super) async fn clean_up(mut self) -> Cleanup {
         let engine = self.session.engine;
         let mut cleanup = Cleanup::default();
         let mut note = |done: Result<(), crate::engine::EngineError>| {
@@ -41,11 +42,21 @@ impl<E: Engine> Trial<'_, E> {
         self.session.note(format!("cleaning up after {}", self.key.scenario));
         note(engine.remove_container(&self.registry.id).await);
         note(engine.remove_volume(&self.registry_volume).await);
-        for name in self.images.values().chain(&self.bases) {
-            note(engine.remove_image(name).await);
+        let isolated = self.place.isolated.take();
+        let is_own = isolated.is_some();
+        if let Some(isolated) = isolated {
+            isolated
+                .remove(engine)
+                .await
+                .into_iter()
+                .for_each(|error| note(Err(error)));
+        } else {
+            for name in self.images.values().chain(&self.bases) {
+                note(engine.remove_image(name).await);
+            }
         }
         // What lost its name to a later build of the same one, or was finished while the user interrupted.
-        let ours = |thing: &Owned| thing.run == self.session.settings.run.0;
+        let ours = |thing: &Owned| thing.run == self.session.settings.run.0 && thing.kind != OwnedKind::Network;
         match reaper::reap(engine, ours, |_| {}).await {
             Ok(reaped) => reaped
                 .problems
@@ -53,7 +64,7 @@ impl<E: Engine> Trial<'_, E> {
                 .for_each(|problem| cleanup.problems.push(problem)),
             Err(error) => cleanup.problems.push(error.to_string()),
         }
-        if let Err(error) = self.clear_cache(&mut cleanup).await {
+        if !is_own && let Err(error) = self.clear_cache(&mut cleanup).await {
             cleanup.problems.push(error.to_string());
         }
         cleanup

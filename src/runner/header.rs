@@ -12,7 +12,8 @@ use crate::plan::Plan;
 use crate::suite::{PhaseKind, PhaseSpec, PublishedFigure, Scenario, Temperature};
 
 impl<E: Engine> Session<'_, E> {
-    pub(super) fn header(&self, info: &EngineInfo, plan: &Plan) -> RunHeader {
+    pub(super) fn header(&self, plan: &Plan) -> RunHeader {
+        let engines: Vec<(&str, &EngineInfo)> = self.kinds().map(|kind| (kind.name(), &kind.info)).collect();
         let suite = self.suite;
         let images: Vec<_> = self.bases.values().cloned().collect();
         let stand_ins = images.iter().filter(|image| image.stand_in).count();
@@ -44,7 +45,7 @@ impl<E: Engine> Session<'_, E> {
             order: plan.order(suite),
             images,
             network: self.network.clone(),
-            fingerprint: environment::fingerprint(info, bases, &self.network_identity(), &self.recording_digest()),
+            fingerprint: environment::fingerprint(&engines, bases, &self.network_identity(), &self.recording_digest()),
             published: suite.published.as_ref().map(published_head),
         }
     }

@@ -5,6 +5,7 @@ mod attribution;
 mod base;
 pub mod check;
 mod cleanup;
+mod engines;
 pub mod event;
 mod header;
 mod locks;
@@ -103,6 +104,24 @@ pub enum RunError {
         /// The engine's.
         engine: String,
     },
+    /// An engine of the wanted version can't be had.
+    #[error("an engine of version {wanted} can't be had: the newest such image has {found}")]
+    EngineVersion {
+        /// What was asked for.
+        wanted: String,
+        /// What was found.
+        found: String,
+    },
+    /// An engine keeps its images elsewhere than the suite asks for.
+    #[error("the suite asks for the image store {wanted}, and the engine {engine} has {found}")]
+    ImageStore {
+        /// What was asked for.
+        wanted: &'static str,
+        /// The engine.
+        engine: String,
+        /// What it has.
+        found: String,
+    },
     /// What a build context leaves out could not be told.
     #[error(transparent)]
     Ignore(#[from] crate::fixture::ignore::IgnoreError),
@@ -156,6 +175,7 @@ pub async fn run<E: Engine>(
 ) -> Result<(), RunError> {
     let session = Session::prepare(engine, suite, plan, settings, cancel, events).await?;
     let ended = run_trials(&session, plan).await;
+    session.finish().await;
     let interrupted = match &ended {
         Ok(()) => false,
         Err(RunError::Interrupted) => true,

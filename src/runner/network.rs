@@ -63,7 +63,7 @@ impl<E: Engine> Session<'_, E> {
         }
         let upstream = if replay { None } else { self.upstream().await? };
         let synthetic = self.generate().await?;
-        let bind: IpAddr = self.engine.gateway(None).await.map_err(RunError::NoBridge)?;
+        let bind = self.mirror_addresses().await?;
         let mode = if replay {
             mirror::Mode::Replay
         } else {
@@ -75,7 +75,7 @@ impl<E: Engine> Session<'_, E> {
             upstream,
             aliases: self.client_index.iter().cloned().collect(),
             synthetic,
-            bind: vec![bind],
+            bind,
             host: mirror::HOST.to_owned(),
             port: mirror::PORT,
         })
@@ -227,10 +227,16 @@ impl<E: Engine> Session<'_, E> {
         Ok(())
     }
 
-    /// `NAME:ADDRESS` of the mirror, for the hosts of a container.
+    /// `NAME:ADDRESS` of the mirror, for the hosts of a container of the host's engine.
     pub(super) fn extra_hosts(&self) -> Vec<String> {
         let entry = |mirror: &Mirror| mirror.extra_host(mirror.address().ip());
         self.mirror.iter().map(entry).collect()
+    }
+
+    /// The same for containers that reach the host at this address.
+    pub(super) fn extra_hosts_at(&self, gateway: Option<IpAddr>) -> Vec<String> {
+        let entry = |mirror: &Mirror| Some(mirror.extra_host(gateway?));
+        self.mirror.iter().filter_map(entry).collect()
     }
 
     /// What makes two runs incomparable: the mode, and the link that all scenarios have.
@@ -254,11 +260,13 @@ impl<E: Engine> Session<'_, E> {
     }
 
     /// Takes what a build has downloaded, joins it to the build's steps, and fails the phase if something was refused.
-    pub(super) async fn account(&self, record: &mut PhaseRecord) {
+    ///
+    /// Behind an isolated engine all containers have its address.
+    pub(super) async fn account(&self, record: &mut PhaseRecord, isolated: bool) {
         let Some(mirror) = &self.mirror else { return };
         let transfers = mirror.transfers().await;
         let steps = record.build.as_ref().map_or(&[][..], |trace| &trace.steps);
-        let transfers = attribute(transfers, steps);
+        let transfers = attribute(transfers, steps, !isolated);
         let told = problems(&transfers, record.build.as_ref());
         let refused = transfers.iter().any(|asked| asked.transfer.origin == Origin::Refused);
         match &mut record.outcome {

@@ -71,7 +71,7 @@ impl<E: Engine> Trial<'_, E> {
             builder: self.scenario.builder,
             target: self.scenario.target.clone(),
             platform: self.scenario.platform.clone(),
-            extra_hosts: session.extra_hosts(),
+            extra_hosts: session.extra_hosts_at(self.place.gateway),
             limit: session.suite.timeout,
         };
         self.begins(spec)?;
@@ -81,13 +81,13 @@ impl<E: Engine> Trial<'_, E> {
         let built = tokio::select! {
             biased;
             () = session.cancel.cancelled() => return Err(RunError::Interrupted),
-            built = session.engine.build(&request, &observer) => built,
+            built = self.place.engine.build(&request, &observer) => built,
         };
         match built {
             Ok(trace) => {
                 record.wall = trace.wall;
                 // The measurement is made: an engine that fails now makes it invalid, it does not lose it.
-                record.image = session.engine.image(&tag).await.ok().flatten();
+                record.image = self.place.engine.image(&tag).await.ok().flatten();
                 record.outcome = check::build(spec.temperature, &trace, &self.dockerfile, record.image.as_ref());
                 self.note_mounts(&trace);
                 self.images.insert(spec.image.clone(), tag);
@@ -103,7 +103,7 @@ impl<E: Engine> Trial<'_, E> {
                 record.build = Some(failure.trace);
             }
         }
-        session.account(&mut record).await;
+        session.account(&mut record, self.place.isolated.is_some()).await;
         self.replayable &= record.outcome == Outcome::Measured && super::network::is_replayable(&record);
         Ok(record)
     }
@@ -202,7 +202,7 @@ impl<E: Engine> Trial<'_, E> {
         record.started = Utc::now();
         let clock = Instant::now();
         let observer = |progress| session.progress(progress);
-        let pushing = timeout(session.suite.timeout, session.engine.push(&name, &observer));
+        let pushing = timeout(session.suite.timeout, self.place.engine.push(&name, &observer));
         let pushed = tokio::select! {
             biased;
             () = session.cancel.cancelled() => return Err(RunError::Interrupted),
@@ -211,7 +211,7 @@ impl<E: Engine> Trial<'_, E> {
         match pushed {
             Ok(Ok(trace)) => {
                 record.wall = trace.wall;
-                let port = self.registry.port();
+                let port = self.place.registry_port(&self.registry);
                 let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
                 let held = registry::manifest(port, &self.repository(), tag).await;
                 record.outcome = check::push(spec.temperature, &trace, held.as_ref(), &self.registry_layers);

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use tokio_util::sync::CancellationToken;
 
+use super::engines::Engines;
 use super::event::{BaseImage, NetworkHead, RunEvent};
 use super::redact::Redactor;
 use super::{Events, RunError, Settings, cleanup};
@@ -23,7 +24,7 @@ const ASIDE_LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Everything that the trials of a run share.
 pub struct Session<'a, E> {
-    /// The engine.
+    /// The host's engine. Trials have it, or one of their own in it.
     pub engine: &'a E,
     /// The suite.
     pub suite: &'a Suite,
@@ -38,6 +39,7 @@ pub struct Session<'a, E> {
     pub(super) placeholders: BTreeMap<String, String>,
     pub(super) network: NetworkHead,
     pub(super) mirror: Option<Mirror>,
+    pub(super) engines: Engines,
     /// The package index that the base image's pip uses where nobody says otherwise.
     pub(super) client_index: Option<String>,
     events: Events<'a>,
@@ -69,6 +71,7 @@ impl<'a, E: Engine> Session<'a, E> {
             placeholders: BTreeMap::new(),
             network: NetworkHead::default(),
             mirror: None,
+            engines: Engines::default(),
             client_index: None,
             events,
             redactor: Redactor::new(suite),
@@ -78,25 +81,29 @@ impl<'a, E: Engine> Session<'a, E> {
             check_platforms(suite, &info)?;
             session.remove_left_overs().await?;
             session.resolve_bases().await?;
+            session.prepare_engines(&info).await?;
             session.start_mirror().await?;
             session.make_locks().await?;
-            Ok::<_, RunError>(info)
+            Ok::<_, RunError>(())
         };
-        let info = tokio::select! {
+        let prepared = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(RunError::Interrupted),
-            info = preparing => info,
+            prepared = preparing => prepared,
         };
-        let info = match info {
-            Ok(info) => info,
-            Err(error) => {
-                cleanup::remove_by_label(&session).await;
-                return Err(error);
-            }
-        };
-        let header = session.header(&info, plan);
+        if let Err(error) = prepared {
+            cleanup::remove_by_label(&session).await;
+            session.finish().await;
+            return Err(error);
+        }
+        let header = session.header(plan);
         session.tell(RunEvent::RunStarted(Box::new(header)))?;
         Ok(session)
+    }
+
+    /// Removes what the trials shared in the host's engine; call it when the last one has been closed.
+    pub async fn finish(&self) {
+        self.remove_engine_network().await;
     }
 
     /// Tells an event, with the values of build arguments redacted.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Trial;
 use crate::engine::http::{self, Address};
-use crate::engine::{Container, ContainerSpec, Engine, Publish};
+use crate::engine::{Container, ContainerSpec, Engine};
 use crate::suite::Probe;
 
 /// How long an image may take to answer.
@@ -47,12 +47,12 @@ impl<E: Engine> Trial<'_, E> {
             labels: self.session.labels(),
             publish: match probe {
                 Probe::Command(_) => Vec::new(),
-                Probe::Http { port, .. } => vec![Publish { port: *port, on: None }],
+                Probe::Http { port, .. } => vec![self.place.publish(*port)],
             },
             ..ContainerSpec::default()
         };
         let container = self
-            .session
+            .place
             .engine
             .start(&spec)
             .await
@@ -65,13 +65,13 @@ impl<E: Engine> Trial<'_, E> {
         };
         let answer = tokio::time::timeout(LIMIT, answer).await;
         // It is labelled: a failure to remove it now is mended with the rest of the trial, or by `bakeoff clean`.
-        let _ = self.session.engine.remove_container(&container.id).await;
+        let _ = self.place.engine.remove_container(&container.id).await;
         answer.unwrap_or_else(|_| Err(format!("nothing within {} s", LIMIT.as_secs())))
     }
 
     async fn ends_well(&self, container: &Container, command: &[String]) -> Result<(), String> {
         let exit = self
-            .session
+            .place
             .engine
             .wait(&container.id)
             .await
@@ -88,7 +88,7 @@ impl<E: Engine> Trial<'_, E> {
     }
 
     async fn answers(&self, container: &Container, path: &str) -> Result<(), String> {
-        let address = Address::Tcp(format!("127.0.0.1:{}", container.port()));
+        let address = Address::Tcp(format!("127.0.0.1:{}", self.place.published(container)));
         let started = Instant::now();
         loop {
             // While the program starts, connections are refused or closed: only an HTTP answer counts.
@@ -102,7 +102,7 @@ impl<E: Engine> Trial<'_, E> {
                 ));
             }
             let (running, log) = self
-                .session
+                .place
                 .engine
                 .peek(&container.id)
                 .await

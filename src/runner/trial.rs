@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
+use super::engines::Place;
 use super::event::{Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
+use crate::engine::isolated::REGISTRY_PORT;
 use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, registry};
 use crate::fixture::Workspace;
 use crate::suite::{PhaseKind, PhaseSpec, Scenario};
@@ -22,6 +24,8 @@ pub struct Trial<'s, E> {
     pub(super) scenario: &'s Scenario,
     pub(super) key: TrialKey,
     pub(super) nonce: String,
+    /// The engine that it is measured in.
+    pub(super) place: Place<E>,
     pub(super) workspace: Workspace,
     /// The Dockerfile as sent: its bases are the trial's own.
     pub(super) dockerfile: Dockerfile,
@@ -73,13 +77,18 @@ impl<'s, E: Engine> Trial<'s, E> {
     ) -> Result<Self, RunError> {
         session.note(format!("setting up {} ({})", key.scenario, key.round));
         let nonce = format!("{}-{ordinal}", session.settings.run);
+        let place = session.place(scenario, &nonce).await?;
         let mut workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
         if let Some(mirror) = &session.mirror {
             // A lock file of the user's own leads to the index that it was made from.
             workspace.rewrite("uv.lock", |text| mirror.rewrite_lock(text))?;
             mirror.begin(scenario.link);
         }
-        let cache_before = session.engine.build_cache().await?;
+        let cache_before = match place.isolated {
+            // It goes with all that is in it.
+            Some(_) => Vec::new(),
+            None => session.engine.build_cache().await?,
+        };
         let mut replacement = BTreeMap::new();
         let mut bases = Vec::new();
         for (number, reference) in session.bases_with_steps(scenario)?.into_iter().enumerate() {
@@ -87,15 +96,12 @@ impl<'s, E: Engine> Trial<'s, E> {
                 continue;
             };
             let tag = format!("bakeoff-base:{nonce}-{number}");
-            session.derive_base(&image, &tag, &format!("{nonce}-{number}")).await?;
+            let number = format!("{nonce}-{number}");
+            session.derive_base(&place.engine, &image, &tag, &number).await?;
             bases.push(tag.clone());
-            if scenario.builder == Builder::Buildkit {
+            if scenario.builder == Builder::Buildkit && place.isolated.is_none() {
                 session
-                    .mark_base(
-                        &tag,
-                        &format!("bakeoff-mark:{nonce}-{number}"),
-                        &format!("{nonce}-{number}"),
-                    )
+                    .mark_base(&tag, &format!("bakeoff-mark:{number}"), &number)
                     .await?;
             }
             replacement.insert(reference, tag);
@@ -108,12 +114,13 @@ impl<'s, E: Engine> Trial<'s, E> {
                 source,
             })?;
         let registry_volume = format!("bakeoff-{nonce}-registry");
-        let registry = session.start_registry(&registry_volume, &nonce).await?;
+        let registry = session.start_registry(&place, &registry_volume, &nonce).await?;
         Ok(Self {
             session,
             scenario,
             key,
             nonce,
+            place,
             workspace,
             dockerfile,
             registry,
@@ -163,7 +170,7 @@ impl<'s, E: Engine> Trial<'s, E> {
     pub(super) fn image_name(&self, image: &str) -> String {
         format!(
             "127.0.0.1:{}/{}:{}",
-            self.registry.port(),
+            self.place.registry_name(&self.registry),
             self.repository(),
             slug(image)
         )
@@ -203,7 +210,8 @@ impl<'s, E: Engine> Trial<'s, E> {
 }
 
 impl<E: Engine> Session<'_, E> {
-    async fn start_registry(&self, volume: &str, nonce: &str) -> Result<Container, RunError> {
+    /// Starts the trial's registry: where the engine finds it on its loopback interface.
+    async fn start_registry(&self, place: &Place<E>, volume: &str, nonce: &str) -> Result<Container, RunError> {
         let image = self.roles.get("registry").cloned().unwrap_or_default();
         self.engine.create_volume(volume, &self.labels()).await?;
         let spec = ContainerSpec {
@@ -211,12 +219,22 @@ impl<E: Engine> Session<'_, E> {
             image: image.clone(),
             env: vec!["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/var/lib/registry".into()],
             labels: self.labels(),
-            publish: vec![Publish { port: 5000, on: None }],
+            publish: match place.isolated {
+                Some(_) => Vec::new(),
+                None => vec![Publish {
+                    port: REGISTRY_PORT,
+                    on: None,
+                }],
+            },
+            network: place
+                .isolated
+                .as_ref()
+                .map(|isolated| format!("container:{}", isolated.container.id)),
             volume: Some((volume.to_owned(), "/var/lib/registry".into())),
             ..ContainerSpec::default()
         };
         let container = self.engine.start(&spec).await?;
-        let port = container.port();
+        let port = place.registry_port(&container);
         let started = Instant::now();
         while !registry::answers(port).await {
             let (running, log) = self.engine.peek(&container.id).await?;

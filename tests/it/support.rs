@@ -71,6 +71,7 @@ impl Place {
             .args(arguments)
             .current_dir(self.dir.path())
             .env("NO_COLOR", "1")
+            .env("BAKEOFF_ENGINE", "host")
             .stdin(std::process::Stdio::null());
         if let Some(cache) = &self.cache {
             command.env("XDG_CACHE_HOME", cache);

@@ -18,11 +18,22 @@ pub struct Identity {
     pub cpu_model: String,
     pub cpus: u32,
     pub memory_bytes: Bytes,
+    /// Journals of before there were others are the host's.
+    #[serde(default = "host", skip_serializing_if = "is_host")]
+    pub engine: String,
     pub engine_major: String,
     pub storage_driver: String,
     pub image_store: String,
     pub network: String,
     pub bases: String,
+}
+
+fn host() -> String {
+    "host".to_owned()
+}
+
+fn is_host(engine: &str) -> bool {
+    engine == "host"
 }
 
 /// Mirrors [`environment::Drift`].
@@ -62,6 +73,7 @@ impl From<environment::Identity> for Identity {
             cpu_model,
             cpus,
             memory,
+            engine,
             engine_major,
             storage_driver,
             image_store,
@@ -72,6 +84,7 @@ impl From<environment::Identity> for Identity {
             cpu_model,
             cpus,
             memory_bytes: memory,
+            engine,
             engine_major,
             storage_driver,
             image_store,
@@ -87,6 +100,7 @@ impl From<Identity> for environment::Identity {
             cpu_model,
             cpus,
             memory_bytes,
+            engine,
             engine_major,
             storage_driver,
             image_store,
@@ -97,6 +111,7 @@ impl From<Identity> for environment::Identity {
             cpu_model,
             cpus,
             memory: memory_bytes,
+            engine,
             engine_major,
             storage_driver,
             image_store,
