@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 
 use crate::environment::Fingerprint;
 use crate::journal::RunLog;
-use crate::runner::event::{BaseImage, NetworkHead};
+use crate::runner::event::{BaseImage, EngineHead, NetworkHead};
 use crate::stats::Summary;
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -42,6 +42,8 @@ pub struct Report {
     pub published_source: Option<String>,
     /// The base images that were used.
     pub images: Vec<BaseImage>,
+    /// The engines that the scenarios were measured in; empty if the journal is of before there was a choice.
+    pub engines: Vec<EngineHead>,
     /// The machine and the engine.
     pub environment: Fingerprint,
     /// What a reader must know before believing the table.
@@ -282,6 +284,7 @@ impl Report {
             raw: raw::rows(log),
             rows,
             downloads,
+            engines: log.header.engines.clone(),
         }
     }
 

@@ -54,6 +54,8 @@ pub enum Note {
         /// Why.
         reasons: Vec<String>,
     },
+    /// No throw-away engine could be made, so the host's was measured in.
+    HostEngine(String),
     /// The run did not get to its end.
     Incomplete {
         /// Whether somebody stopped it; else its journal just stops.
@@ -113,7 +115,7 @@ impl Note {
             | Self::SingleRound
             | Self::CleanupProblem { .. } => Severity::Warning,
             Self::Network(note) => note.severity(),
-            Self::HostCa(_) | Self::PlainRatios { .. } | Self::CacheLeft { .. } => Severity::Info,
+            Self::HostCa(_) | Self::HostEngine(_) | Self::PlainRatios { .. } | Self::CacheLeft { .. } => Severity::Info,
         }
     }
 
@@ -166,6 +168,10 @@ impl Note {
                 "This machine's CA certificates were laid over the base image{} {}, because its network needs them.",
                 if roles.len() == 1 { "" } else { "s" },
                 list(roles)
+            ),
+            Self::HostEngine(reason) => format!(
+                "No isolated engine could be had, so the host's was measured in: {}",
+                clean(reason).replace('\n', " ")
             ),
             Self::Network(note) => note.text(),
             Self::SingleRound => "Every figure comes from a single round: there is no spread, and differences between \

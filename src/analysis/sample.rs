@@ -194,6 +194,7 @@ pub(crate) fn run(table: &str) -> RunLog {
                 mode: "upstream".into(),
                 ..NetworkHead::default()
             },
+            engines: Vec::new(),
             fingerprint: fingerprint(),
             published: None,
         },

@@ -38,6 +38,12 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
     let checks = match reached {
         Ok((engine, info)) => {
             let mut checks = examine(engine, &info, &wanted).await;
+            let reference = "docker:dind".to_owned();
+            let images: Vec<String> = images::stand_in_tag("engine", &reference)
+                .into_iter()
+                .chain([reference])
+                .collect();
+            checks.push(doctor::isolated(engine, &images).await);
             let index = paths::configured();
             let index = index.map(|index| index.map(|index| index.from));
             checks.push(doctor::mirror(engine, &index.map_err(|error| error.to_string())).await);

@@ -74,6 +74,19 @@ pub struct IsolatedSpec {
     pub powers: Powers,
 }
 
+/// A throw-away engine that was made and removed again.
+#[derive(Debug, Clone)]
+pub struct TriedOut {
+    /// What its container had to be allowed.
+    pub powers: Powers,
+    /// What it said of itself.
+    pub info: EngineInfo,
+    /// How long it took from the container's creation to the first answer.
+    pub started: Duration,
+    /// How long its removal took.
+    pub removed: Duration,
+}
+
 /// A throw-away engine that answers. It must be [removed](Isolated::remove); one that is dropped leaves a labelled
 /// container and volume behind for `bakeoff clean`.
 #[derive(Debug)]
@@ -150,6 +163,30 @@ impl<E: Engine> Isolated<E> {
             name: spec.name.clone(),
             _folder: folder,
         })
+    }
+
+    /// Makes an engine and removes it again: with what powers it can be had, and what it says of itself. `spec.powers` are
+    /// not looked at: a machine may refuse a privileged container, and still allow enough for an engine.
+    ///
+    /// # Errors
+    /// If no powers do, or it can't be removed.
+    pub async fn try_out(host: &E, spec: &IsolatedSpec) -> Result<TriedOut, EngineError> {
+        let with = |powers| IsolatedSpec { powers, ..spec.clone() };
+        let (powers, isolated) = match Self::start(host, &with(Powers::All)).await {
+            Ok(isolated) => (Powers::All, isolated),
+            Err(_) => (Powers::Engine, Self::start(host, &with(Powers::Engine)).await?),
+        };
+        let (info, started) = (isolated.info.clone(), isolated.took);
+        let clock = Instant::now();
+        match isolated.remove(host).await.into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(TriedOut {
+                powers,
+                info,
+                started,
+                removed: clock.elapsed(),
+            }),
+        }
     }
 
     /// Removes the engine with all that is in it. Returns what could not be removed.

@@ -5,6 +5,7 @@ pub mod archive;
 mod choice;
 pub mod docker;
 pub mod http;
+pub mod image_archive;
 pub mod isolated;
 pub mod lock;
 pub mod reaper;

@@ -1,9 +1,11 @@
 //! What has to be right before anything is measured: each check is a line, each failure has its remedy.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::host;
-use crate::engine::{Engine, EngineInfo, STAND_IN_LABEL};
+use crate::engine::isolated::{Isolated, IsolatedSpec, TriedOut};
+use crate::engine::{Engine, EngineError, EngineInfo, Powers, RUN_LABEL, STAND_IN_LABEL};
 use crate::units::Bytes;
 
 /// How a check came out.
@@ -79,6 +81,71 @@ pub async fn examine<E: Engine>(engine: &E, info: &EngineInfo, wanted: &[Wanted]
         checks.push(base_image(engine, image).await);
     }
     checks
+}
+
+/// Whether throw-away engines can be had: makes one of the first of these images that is there, and removes it again.
+pub async fn isolated<E: Engine>(engine: &E, images: &[String]) -> Check {
+    let name = "isolated engine";
+    let mut there = None;
+    for image in images {
+        if matches!(engine.image(image).await, Ok(Some(_))) {
+            there = Some(image.clone());
+            break;
+        }
+    }
+    let Some(image) = there else {
+        let (status, found) = if host::has_program("mmdebstrap") {
+            (Status::Good, "its image will be pulled, or made (about a minute)")
+        } else {
+            (Status::Warning, "its image will be pulled")
+        };
+        let remedy = match status {
+            Status::Good => "",
+            _ => {
+                "where no registry can be reached: apt-get install mmdebstrap, for stand-ins; or measure with --engine host"
+            }
+        };
+        return Check::new(name, status, found, remedy);
+    };
+    match try_isolated(engine, image).await {
+        Ok(tried) => Check::new(
+            name,
+            Status::Good,
+            format!(
+                "Docker Engine {} answers {:.1} s after its start and is gone in {:.1} s",
+                tried.info.version,
+                tried.started.as_secs_f64(),
+                tried.removed.as_secs_f64()
+            ),
+            "",
+        ),
+        Err(error) => Check::new(
+            name,
+            Status::Warning,
+            error.to_string(),
+            "runs measure in the host's engine instead; it needs an engine that allows privileged containers, or \
+             CAP_SYS_ADMIN and CAP_NET_ADMIN",
+        ),
+    }
+}
+
+async fn try_isolated<E: Engine>(engine: &E, image: String) -> Result<TriedOut, EngineError> {
+    let name = format!("bakeoff-doctor-{}", std::process::id());
+    let labels = BTreeMap::from([(RUN_LABEL.to_owned(), format!("doctor-{}", std::process::id()))]);
+    let mtu = host::uplink_mtu();
+    engine.create_network(&name, &labels, mtu).await?;
+    let spec = IsolatedSpec {
+        name: name.clone(),
+        image,
+        labels,
+        network: name.clone(),
+        mtu,
+        store: None,
+        powers: Powers::All,
+    };
+    let tried = Isolated::try_out(engine, &spec).await;
+    let removed = engine.remove_network(&name).await;
+    tried.and_then(|tried| removed.map(|()| tried))
 }
 
 /// Whether builds can download through a mirror on this machine, and where it would record from: `index` says where the

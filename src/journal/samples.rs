@@ -106,6 +106,7 @@ pub fn header() -> RunHeader {
             }),
             synthetic: Some("200 packages of 40 files, 2.0 MB each, depth 3, seed 1".to_owned()),
         },
+        engines: Vec::new(),
         fingerprint: Fingerprint {
             identity: Identity {
                 cpu_model: "Some CPU".to_owned(),

@@ -9,7 +9,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::analysis::{Cell, CellValue, RawRow, Report, Row};
-use crate::runner::event::Round;
+use crate::runner::event::{EngineHead, Round};
 use crate::units::Nanos;
 
 use super::ReportError;
@@ -108,6 +108,21 @@ struct NoteText {
     log: Vec<String>,
 }
 
+/// An engine that scenarios were measured in.
+#[derive(Serialize)]
+struct EngineUsed<'a> {
+    /// What was asked for: `auto`, `host`, `isolated:28`.
+    choice: &'a str,
+    /// `host` or `isolated`.
+    kind: &'a str,
+    version: &'a str,
+    api_version: &'a str,
+    storage_driver: &'a str,
+    image_store: &'a str,
+    /// Why `auto` is the host's engine, if it is.
+    fallback: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 struct Environment<'a> {
     cpu_model: &'a str,
@@ -117,6 +132,7 @@ struct Environment<'a> {
     api_version: &'a str,
     storage_driver: &'a str,
     image_store: &'a str,
+    engines: Vec<EngineUsed<'a>>,
     network: &'a str,
     base_images: &'a str,
     operating_system: &'a str,
@@ -271,6 +287,18 @@ fn table_cell<'a>(scenario: &'a str, cell: &'a Cell) -> TableCell<'a> {
     }
 }
 
+fn engine(head: &EngineHead) -> EngineUsed<'_> {
+    EngineUsed {
+        choice: &head.choice,
+        kind: &head.kind,
+        version: &head.version,
+        api_version: &head.api_version,
+        storage_driver: &head.storage_driver,
+        image_store: &head.image_store,
+        fallback: head.fallback.as_deref(),
+    }
+}
+
 fn environment(report: &Report) -> Environment<'_> {
     let (identity, drift) = (&report.environment.identity, &report.environment.drift);
     Environment {
@@ -281,6 +309,7 @@ fn environment(report: &Report) -> Environment<'_> {
         api_version: &drift.api_version,
         storage_driver: &identity.storage_driver,
         image_store: &identity.image_store,
+        engines: report.engines.iter().map(engine).collect(),
         network: &identity.network,
         base_images: &identity.bases,
         operating_system: &drift.operating_system,

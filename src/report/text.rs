@@ -1,7 +1,7 @@
 //! The words that all layouts share: what a cell says, how names break, the facts about the run and the machine.
 
 use crate::analysis::{Cell, CellValue, Column, Report, RowKind, RunState};
-use crate::runner::event::BaseImage;
+use crate::runner::event::{BaseImage, EngineHead};
 
 use super::downloads;
 
@@ -187,19 +187,17 @@ pub(super) fn environment_facts(report: &Report) -> Vec<(&'static str, String)> 
             "system",
             join(&[&drift.operating_system, &prefixed("kernel ", &drift.kernel)]),
         ),
-        (
-            "engine",
-            join(&[
-                &prefixed("Docker ", &drift.engine_version),
-                &prefixed("API ", &drift.api_version),
-            ]),
-        ),
+        ("engine", engines(report)),
         (
             "storage",
-            join(&[
-                &identity.storage_driver,
-                &prefixed("image store ", &identity.image_store),
-            ]),
+            if report.engines.len() > 1 {
+                String::new()
+            } else {
+                join(&[
+                    &identity.storage_driver,
+                    &prefixed("image store ", &identity.image_store),
+                ])
+            },
         ),
         // Told at more length among the facts about the run if there was a mirror.
         (
@@ -209,6 +207,40 @@ pub(super) fn environment_facts(report: &Report) -> Vec<(&'static str, String)> 
         ("base images", identity.bases.clone()),
     ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// The engines: one as a fact of the whole run, several with what was asked for.
+fn engines(report: &Report) -> String {
+    let drift = &report.environment.drift;
+    match report.engines.as_slice() {
+        [] | [_] => {
+            let kind = match report.engines.first() {
+                Some(engine) if engine.kind == "isolated" => "isolated, one for each trial",
+                Some(_) => "the host's",
+                None => "",
+            };
+            join(&[
+                &prefixed("Docker ", &drift.engine_version),
+                &prefixed("API ", &drift.api_version),
+                kind,
+            ])
+        }
+        several => {
+            let one = |engine: &EngineHead| {
+                format!(
+                    "{}: Docker {}",
+                    engine.choice,
+                    join(&[
+                        &engine.version,
+                        &prefixed("API ", &engine.api_version),
+                        &engine.storage_driver,
+                        &prefixed("image store ", &engine.image_store),
+                    ])
+                )
+            };
+            several.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+    }
 }
 
 /// What a base image was: `python:3.12 (stand-in, with this machine's CA certificates)`.

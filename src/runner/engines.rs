@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
+use super::event::EngineHead;
 use super::{RunError, Session};
+use crate::engine::image_archive::compress_layers;
 use crate::engine::isolated::{Isolated, IsolatedSpec, PROBE_PORT, REGISTRY_PORT};
 use crate::engine::{Container, Engine, EngineChoice, EngineError, EngineInfo, ImageStore, Powers, Publish};
 use crate::environment::host;
@@ -34,6 +36,10 @@ impl Kind {
     pub fn name(&self) -> &'static str {
         if self.made_of.is_some() { "isolated" } else { "host" }
     }
+
+    fn keeps_layers_as_they_come(&self) -> bool {
+        self.info.image_store == ImageStore::Containerd.name()
+    }
 }
 
 /// How a throw-away engine is made.
@@ -52,8 +58,10 @@ pub(super) struct Engines {
     network: Option<(String, IpAddr)>,
     /// The base images, to be loaded into each throw-away engine.
     bases: Option<NamedTempFile>,
+    /// The same with compressed layers, for those that keep layers as they come.
+    compressed_bases: Option<NamedTempFile>,
     /// Why `auto` is the host's engine.
-    pub fallback: Option<String>,
+    fallback: Option<String>,
 }
 
 /// The engine that a trial is measured in.
@@ -130,8 +138,14 @@ impl<E: Engine> Session<'_, E> {
             }
             self.engines.kinds.insert((choice, store), kind);
         }
-        if self.engines.kinds.values().any(|kind| kind.made_of.is_some()) {
-            self.save_bases().await?;
+        let of_isolated = |kind: &&Kind| kind.made_of.is_some();
+        let stores: BTreeSet<bool> = self
+            .kinds()
+            .filter(of_isolated)
+            .map(Kind::keeps_layers_as_they_come)
+            .collect();
+        if !stores.is_empty() {
+            self.save_bases(stores.contains(&true)).await?;
         }
         Ok(())
     }
@@ -144,33 +158,22 @@ impl<E: Engine> Session<'_, E> {
     ) -> Result<(Isolation, EngineInfo), RunError> {
         let image = self.engine_image(version).await?;
         let network = self.engine_network().await?;
-        let mut refused = None;
-        for powers in [Powers::All, Powers::Engine] {
-            let isolation = Isolation {
-                image: image.clone(),
-                store,
-                powers,
-            };
-            let name = format!("bakeoff-{}-engine", self.settings.run);
-            match Isolated::start(self.engine, &self.isolated_spec(&isolation, name, &network)).await {
-                Ok(isolated) => {
-                    let info = isolated.info.clone();
-                    if let Some(problem) = isolated.remove(self.engine).await.into_iter().next() {
-                        return Err(problem.into());
-                    }
-                    if let Some(version) = version.filter(|version| !is_version(&info.version, version)) {
-                        return Err(RunError::EngineVersion {
-                            wanted: version.to_owned(),
-                            found: info.version,
-                        });
-                    }
-                    return Ok((isolation, info));
-                }
-                // A machine may allow no privileged containers, and still enough for an engine.
-                Err(error) => refused = Some(error),
-            }
+        let mut isolation = Isolation {
+            image,
+            store,
+            powers: Powers::Usual,
+        };
+        let name = format!("bakeoff-{}-engine", self.settings.run);
+        self.note("trying out an isolated engine");
+        let tried = Isolated::try_out(self.engine, &self.isolated_spec(&isolation, name, &network)).await?;
+        isolation.powers = tried.powers;
+        match version.filter(|version| !is_version(&tried.info.version, version)) {
+            Some(version) => Err(RunError::EngineVersion {
+                wanted: version.to_owned(),
+                found: tried.info.version,
+            }),
+            None => Ok((isolation, tried.info)),
         }
-        Err(refused.map_or_else(|| unreachable_engine("no powers were tried"), RunError::from))
     }
 
     /// The image of throw-away engines of a version, in the host's engine.
@@ -216,23 +219,32 @@ impl<E: Engine> Session<'_, E> {
     }
 
     /// Writes the base images into a file, once for all throw-away engines.
-    async fn save_bases(&mut self) -> Result<(), RunError> {
+    async fn save_bases(&mut self, compressed: bool) -> Result<(), RunError> {
         let registry = self.roles.get("registry");
         let used = self.bases.values().map(|base| &base.used);
         let names: BTreeSet<String> = used.filter(|used| Some(*used) != registry).cloned().collect();
         if names.is_empty() {
             return Ok(());
         }
-        let failed = |source| EngineError::File {
-            operation: "making a file in",
-            path: std::env::temp_dir(),
-            source,
-        };
-        let prefix = format!("bakeoff-{}-", std::process::id());
-        let file = tempfile::Builder::new().prefix(&prefix).tempfile().map_err(failed)?;
+        let file = temporary_file()?;
         let names: Vec<String> = names.into_iter().collect();
         self.note("saving the base images for the isolated engines");
         self.engine.save(&names, file.path()).await?;
+        if compressed {
+            let packed = temporary_file()?;
+            let (from, to) = (file.path().to_owned(), packed.path().to_owned());
+            let packing = tokio::task::spawn_blocking(move || compress_layers(&from, &to));
+            let failed = |source| EngineError::File {
+                operation: "compressing the layers of the base images into",
+                path: packed.path().to_owned(),
+                source,
+            };
+            match packing.await {
+                Ok(done) => done.map_err(failed)?,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+            self.engines.compressed_bases = Some(packed);
+        }
         self.engines.bases = Some(file);
         Ok(())
     }
@@ -247,6 +259,25 @@ impl<E: Engine> Session<'_, E> {
         self.engines.kinds.values()
     }
 
+    /// The same for the journal.
+    pub(super) fn engine_heads(&self) -> Vec<EngineHead> {
+        let head = |((choice, _), kind): (&Wanted, &Kind)| EngineHead {
+            choice: choice.to_string(),
+            kind: kind.name().to_owned(),
+            version: kind.info.version.clone(),
+            api_version: kind.info.api_version.clone(),
+            storage_driver: kind.info.storage_driver.clone(),
+            image_store: kind.info.image_store.clone(),
+            fallback: match choice {
+                EngineChoice::Auto => self.engines.fallback.clone(),
+                _ => None,
+            },
+        };
+        let mut heads: Vec<EngineHead> = self.engines.kinds.iter().map(head).collect();
+        heads.dedup();
+        heads
+    }
+
     /// Where the mirror has to listen: on the networks from which builds come.
     pub(super) async fn mirror_addresses(&self) -> Result<Vec<IpAddr>, RunError> {
         // Lock files are made in containers of the host's.
@@ -258,7 +289,12 @@ impl<E: Engine> Session<'_, E> {
 
     /// The engine for a trial of a scenario, with the base images in it.
     pub(super) async fn place(&self, scenario: &Scenario, nonce: &str) -> Result<Place<E>, RunError> {
-        let isolation = self.kind(scenario).and_then(|kind| kind.made_of.as_ref());
+        let kind = self.kind(scenario);
+        let bases = match kind {
+            Some(kind) if kind.keeps_layers_as_they_come() => &self.engines.compressed_bases,
+            _ => &self.engines.bases,
+        };
+        let isolation = kind.and_then(|kind| kind.made_of.as_ref());
         let (Some(isolation), Some((network, gateway))) = (isolation, &self.engines.network) else {
             return Ok(Place {
                 engine: self.engine.clone(),
@@ -269,9 +305,13 @@ impl<E: Engine> Session<'_, E> {
         let spec = self.isolated_spec(isolation, format!("bakeoff-{nonce}-engine"), network);
         let isolated = Isolated::start(self.engine, &spec).await?;
         let engine = isolated.engine.clone();
-        if let Some(bases) = &self.engines.bases {
+        if let Some(bases) = bases {
             let loading = tokio::time::timeout(LOAD_LIMIT, engine.load(bases.path()));
-            let late = |_| unreachable_engine("loading the base images took longer than 600 s");
+            let late = |_| EngineError::Operation {
+                operation: "load the base images into",
+                subject: "an isolated engine".to_owned(),
+                reason: format!("it took longer than {} s", LOAD_LIMIT.as_secs()),
+            };
             loading.await.map_err(late)??;
         }
         Ok(Place {
@@ -289,6 +329,16 @@ impl<E: Engine> Session<'_, E> {
     }
 }
 
+fn temporary_file() -> Result<NamedTempFile, EngineError> {
+    let prefix = format!("bakeoff-{}-", std::process::id());
+    let made = tempfile::Builder::new().prefix(&prefix).tempfile();
+    made.map_err(|source| EngineError::File {
+        operation: "making a file in",
+        path: std::env::temp_dir(),
+        source,
+    })
+}
+
 fn wanted(scenario: &Scenario) -> Wanted {
     (scenario.engine.clone(), scenario.image_store)
 }
@@ -298,15 +348,6 @@ fn is_version(version: &str, wanted: &str) -> bool {
     version
         .strip_prefix(wanted)
         .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_digit()))
-}
-
-fn unreachable_engine(reason: &str) -> RunError {
-    EngineError::Operation {
-        operation: "start",
-        subject: "an isolated engine".to_owned(),
-        reason: reason.to_owned(),
-    }
-    .into()
 }
 
 #[cfg(test)]

@@ -79,6 +79,8 @@ pub struct RunHeader {
     pub images: Vec<BaseImage>,
     /// How builds reached what they download.
     pub network: NetworkHead,
+    /// The engines that the scenarios were measured in.
+    pub engines: Vec<EngineHead>,
     /// The machine and the engine.
     pub fingerprint: Fingerprint,
     /// Published figures to show beside the measured ones.
@@ -102,6 +104,25 @@ pub struct ScenarioHead {
     pub build_args: BTreeMap<String, String>,
     /// The link that its builds download over; empty without a mirror.
     pub link: String,
+}
+
+/// An engine that scenarios were measured in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EngineHead {
+    /// What was asked for: `auto`, `host`, `isolated:28`.
+    pub choice: String,
+    /// What that was: `host` or `isolated`.
+    pub kind: String,
+    /// Its full version.
+    pub version: String,
+    /// Its API version.
+    pub api_version: String,
+    /// `overlay2`, …
+    pub storage_driver: String,
+    /// `graphdriver` or `containerd`.
+    pub image_store: String,
+    /// Why `auto` is the host's engine, if it is.
+    pub fallback: Option<String>,
 }
 
 /// How builds reached what they download.

@@ -45,6 +45,7 @@ impl<E: Engine> Session<'_, E> {
             order: plan.order(suite),
             images,
             network: self.network.clone(),
+            engines: self.engine_heads(),
             fingerprint: environment::fingerprint(&engines, bases, &self.network_identity(), &self.recording_digest()),
             published: suite.published.as_ref().map(published_head),
         }

@@ -2,6 +2,7 @@
 //! `safety` and `published` drive a real Docker Engine.
 
 mod command_line;
+mod isolated;
 mod measuring;
 mod mirror;
 mod mirror_command;

@@ -63,6 +63,13 @@ impl DockerEngine {
             if let Some(digest) = line.aux.and_then(|aux| aux.digest) {
                 trace.digest = digest;
             }
+            // Engines with containerd's image store tell the digest only to people.
+            let told = line
+                .status
+                .as_deref()
+                .filter(|_| line.id.is_none())
+                .and_then(digest_told);
+            trace.digest = told.unwrap_or(trace.digest);
             if let (Some(id), Some(status)) = (line.id, line.status) {
                 note(&mut trace, id, &status, observer).map_err(fail)?;
             }
@@ -70,6 +77,12 @@ impl DockerEngine {
         trace.wall = started.elapsed().into();
         Ok(trace)
     }
+}
+
+/// The digest in `TAG: digest: sha256:… size: 425`.
+fn digest_told(status: &str) -> Option<String> {
+    let (_, told) = status.split_once(": digest: ")?;
+    told.split_whitespace().next().map(str::to_owned)
 }
 
 /// Takes one layer's status line. The tag's own line ("latest: digest: sha256:…") has no id.
@@ -138,6 +151,15 @@ mod tests {
                 ("c", LayerOutcome::Mounted)
             ]
         );
+    }
+
+    #[test]
+    fn the_digest_is_read_from_the_last_line() {
+        assert_eq!(
+            digest_told("cold: digest: sha256:ab size: 425").as_deref(),
+            Some("sha256:ab")
+        );
+        assert_eq!(digest_told("The push refers to repository [127.0.0.1:5000/x]"), None);
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub struct Header {
     /// Absent in journals of before there was a mirror; their builds went upstream by themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<Network>,
+    /// Absent in journals of before there was a choice; their engine was the host's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<Engine>,
     pub fingerprint: Fingerprint,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
@@ -82,6 +85,65 @@ pub struct BaseImage {
     pub host_ca: bool,
 }
 
+/// Mirrors [`event::EngineHead`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Engine {
+    pub choice: String,
+    pub kind: String,
+    pub version: String,
+    pub api_version: String,
+    pub storage_driver: String,
+    pub image_store: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
+}
+
+impl From<event::EngineHead> for Engine {
+    fn from(value: event::EngineHead) -> Self {
+        let event::EngineHead {
+            choice,
+            kind,
+            version,
+            api_version,
+            storage_driver,
+            image_store,
+            fallback,
+        } = value;
+        Self {
+            choice,
+            kind,
+            version,
+            api_version,
+            storage_driver,
+            image_store,
+            fallback,
+        }
+    }
+}
+
+impl From<Engine> for event::EngineHead {
+    fn from(value: Engine) -> Self {
+        let Engine {
+            choice,
+            kind,
+            version,
+            api_version,
+            storage_driver,
+            image_store,
+            fallback,
+        } = value;
+        Self {
+            choice,
+            kind,
+            version,
+            api_version,
+            storage_driver,
+            image_store,
+            fallback,
+        }
+    }
+}
+
 /// Mirrors [`event::PublishedHead`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Published {
@@ -111,6 +173,7 @@ impl From<event::RunHeader> for Header {
             order,
             images,
             network,
+            engines,
             fingerprint,
             published,
         } = value;
@@ -134,6 +197,7 @@ impl From<event::RunHeader> for Header {
             order: order.into_iter().map(Into::into).collect(),
             images: images.into_iter().map(Into::into).collect(),
             network: (!network.mode.is_empty()).then(|| network.into()),
+            engines: engines.into_iter().map(Into::into).collect(),
             fingerprint: fingerprint.into(),
             published: published.map(Into::into),
         }
@@ -162,6 +226,7 @@ impl From<Header> for event::RunHeader {
             order,
             images,
             network,
+            engines,
             fingerprint,
             published,
         } = value;
@@ -184,6 +249,7 @@ impl From<Header> for event::RunHeader {
             order: order.into_iter().map(Into::into).collect(),
             images: images.into_iter().map(Into::into).collect(),
             network: network.map(Into::into).unwrap_or_default(),
+            engines: engines.into_iter().map(Into::into).collect(),
             fingerprint: fingerprint.into(),
             published: published.map(Into::into),
         }

@@ -1,0 +1,153 @@
+//! Runs in throw-away engines: that they measure, that nothing of them stays, and that the host's engine is left alone.
+
+use std::collections::BTreeSet;
+
+use bakeoff::engine::docker::DockerEngine;
+use bakeoff::engine::{Engine as _, OwnedKind};
+use bakeoff::runner::event::Outcome;
+
+use crate::support::{ONE, TWO_LAYERS, engine, phase, small, wait};
+
+/// The versions to test: `BAKEOFF_TEST_ENGINES`, else the oldest and the newest that the distribution has.
+fn versions() -> Vec<String> {
+    let asked = std::env::var("BAKEOFF_TEST_ENGINES").unwrap_or_default();
+    let asked: Vec<String> = asked
+        .split(',')
+        .map(str::trim)
+        .filter(|v| !v.is_empty())
+        .map(str::to_owned)
+        .collect();
+    if asked.is_empty() {
+        ["20.10", "28"].map(str::to_owned).to_vec()
+    } else {
+        asked
+    }
+}
+
+/// What a user would see of a run that was not cleaned up, by kind and name; stand-ins are kept on purpose.
+fn left(engine: &DockerEngine) -> BTreeSet<(OwnedKind, String)> {
+    let owned = wait(engine.owned()).expect("an answer");
+    let ours = owned.into_iter().filter(|thing| thing.run != "stand-in");
+    ours.map(|thing| (thing.kind, thing.name)).collect()
+}
+
+fn cache_ids(engine: &DockerEngine) -> BTreeSet<String> {
+    let records = wait(engine.build_cache()).expect("an answer");
+    records.into_iter().map(|record| record.id).collect()
+}
+
+#[test]
+fn each_version_measures_and_leaves_nothing_in_the_host_s_engine() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let before = cache_ids(&engine);
+    let list: Vec<String> = versions()
+        .iter()
+        .map(|version| format!("\"isolated:{version}\""))
+        .collect();
+    let factors = format!("[factors]\nengine = [{}]\n", list.join(", "));
+    let suite = std::fs::read_to_string(place.path("suite.toml")).expect("a suite");
+    // A table of its own must come before the arrays of tables.
+    let suite = suite.replacen("[[journey]]", &format!("{factors}[[journey]]"), 1);
+    place.write("suite.toml", &suite);
+
+    let ended = place
+        .command(&["run", "suite.toml", "--out", "run"])
+        .env_remove("BAKEOFF_ENGINE")
+        .output()
+        .expect("the program starts");
+    let err = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        ended.status.success(),
+        "{err}\n{}",
+        String::from_utf8_lossy(&ended.stdout)
+    );
+
+    let log = place.log("run");
+    assert_eq!(log.header.engines.len(), versions().len());
+    for (head, version) in versions().iter().map(|version| {
+        let choice = format!("isolated:{version}");
+        let head = log.header.engines.iter().find(|head| head.choice == choice);
+        (head.expect("an engine for each value"), version)
+    }) {
+        assert_eq!(head.kind, "isolated");
+        assert!(head.version.starts_with(version.as_str()), "{head:?}");
+    }
+    for record in &log.phases {
+        assert_eq!(
+            record.outcome,
+            Outcome::Measured,
+            "{} of {}",
+            record.phase,
+            record.trial.scenario
+        );
+    }
+    for head in &log.header.scenarios {
+        // The heavy layer is reused: only what the edit reached is pushed again.
+        let cold = phase(&log, &head.name, "cold push")
+            .manifest
+            .clone()
+            .expect("a manifest");
+        let hot = phase(&log, &head.name, "hot push")
+            .manifest
+            .clone()
+            .expect("a manifest");
+        assert!(cold.new_bytes.0 > 3_000_000, "{cold:?}");
+        assert!(hot.new_bytes.0 < 100_000, "{hot:?}");
+    }
+    assert_eq!(left(&engine), BTreeSet::new());
+    assert_eq!(
+        cache_ids(&engine),
+        before,
+        "an isolated run may not touch the host's build cache"
+    );
+}
+
+#[test]
+fn the_image_store_of_containerd_keeps_bases_compressed() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let suite = std::fs::read_to_string(place.path("suite.toml")).expect("a suite");
+    let factors = "[factors]\nengine = [\"isolated\"]\nimage_store = [\"graphdriver\", \"containerd\"]\n";
+    place.write(
+        "suite.toml",
+        &suite.replacen("[[journey]]", &format!("{factors}[[journey]]"), 1),
+    );
+    let ended = place
+        .command(&["run", "suite.toml", "--out", "run"])
+        .env_remove("BAKEOFF_ENGINE")
+        .output()
+        .expect("the program starts");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+
+    let log = place.log("run");
+    let size = |store: &str| {
+        let scenario = format!("one[image_store={store}]");
+        let manifest = phase(&log, &scenario, "cold push")
+            .manifest
+            .clone()
+            .expect("a manifest");
+        manifest.layers.iter().map(|(_, size)| size.0).sum::<u64>()
+    };
+    let (driver, containerd) = (size("graphdriver"), size("containerd"));
+    // Uncompressed, the base alone would more than double it.
+    assert!(containerd.abs_diff(driver) < driver / 10, "{driver} and {containerd}");
+    assert_eq!(left(&engine), BTreeSet::new());
+}
+
+#[test]
+fn a_version_that_nobody_has_is_an_error_that_says_so() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let ended = place.bakeoff(&[
+        "run",
+        "suite.toml",
+        "--engine",
+        "isolated:99",
+        "--base-images",
+        "stand-in",
+    ]);
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert!(ended.err.contains("docker:99-dind"), "{}", ended.err);
+    assert_eq!(left(&engine), BTreeSet::new());
+}
