@@ -1,6 +1,7 @@
 //! `bakeoff clean`.
 
 use super::args::Clean;
+use super::failure::require_local;
 use super::{Failure, print};
 use crate::engine::docker::DockerEngine;
 use crate::engine::lock::EngineLock;
@@ -17,6 +18,7 @@ fn kind(owned: &Owned) -> &'static str {
 
 pub(super) async fn clean(arguments: &Clean) -> Result<(), Failure> {
     let engine = DockerEngine::from_environment()?;
+    require_local(&engine)?;
     let info = engine.info().await?;
     // What belongs to a run in progress carries the same label: it must not be taken from under it.
     let _lock = EngineLock::take(&info.id)?;

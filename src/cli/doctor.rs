@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::args::{Doctor, ListFormat};
+use super::failure::engine_hint;
 use super::{Failure, paths, print, style};
-use crate::engine::Engine as _;
 use crate::engine::docker::DockerEngine;
-use crate::environment::doctor::{self, Check, START_ENGINE, Status, Wanted, examine};
+use crate::engine::{Engine as _, EngineError};
+use crate::environment::doctor::{self, Check, Status, Wanted, examine};
 use crate::images;
 use crate::suite::file::DEFAULT_IMAGES;
 use crate::suite::{self, Overrides};
@@ -27,34 +28,9 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
         })
         .collect();
     let engine = DockerEngine::from_environment();
-    let reached = match &engine {
-        Ok(engine) => engine
-            .info()
-            .await
-            .map(|info| (engine, info))
-            .map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let checks = match reached {
-        Ok((engine, info)) => {
-            let mut checks = examine(engine, &info, &wanted).await;
-            let reference = "docker:dind".to_owned();
-            let images: Vec<String> = images::stand_in_tag("engine", &reference)
-                .into_iter()
-                .chain([reference])
-                .collect();
-            checks.push(doctor::isolated(engine, &images).await);
-            let index = paths::configured();
-            let index = index.map(|index| index.map(|index| index.from));
-            checks.push(doctor::mirror(engine, &index.map_err(|error| error.to_string())).await);
-            checks
-        }
-        Err(found) => vec![Check {
-            name: "engine".into(),
-            status: Status::Bad,
-            found,
-            remedy: START_ENGINE.into(),
-        }],
+    let checks = match &engine {
+        Ok(engine) => examine_all(engine, &wanted).await,
+        Err(error) => vec![no_engine(error)],
     };
     match arguments.format {
         ListFormat::Terminal => print(&lines(&checks, style().color))?,
@@ -68,6 +44,37 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
             count,
             all: checks.len(),
         })
+    }
+}
+
+async fn examine_all(engine: &DockerEngine, wanted: &[Wanted]) -> Vec<Check> {
+    let mut checks = vec![doctor::endpoint(engine.endpoint())];
+    let local = engine.endpoint().is_local();
+    match engine.info().await {
+        Err(error) => checks.push(no_engine(&error)),
+        Ok(info) => {
+            checks.extend(examine(engine, &info, wanted, local).await);
+            if local {
+                let reference = "docker:dind".to_owned();
+                let images: Vec<String> = images::stand_in_tag("engine", &reference)
+                    .into_iter()
+                    .chain([reference])
+                    .collect();
+                checks.push(doctor::isolated(engine, &images).await);
+                let index = paths::configured().map(|index| index.map(|index| index.from));
+                checks.push(doctor::mirror(engine, &index.map_err(|error| error.to_string())).await);
+            }
+        }
+    }
+    checks
+}
+
+fn no_engine(error: &EngineError) -> Check {
+    Check {
+        name: "engine".into(),
+        status: Status::Bad,
+        found: error.to_string(),
+        remedy: engine_hint(error).unwrap_or_default(),
     }
 }
 

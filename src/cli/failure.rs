@@ -4,8 +4,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use crate::engine::EngineError;
+use crate::engine::docker::DockerEngine;
+use crate::engine::endpoint::EngineEndpoint;
 use crate::engine::lock::LockError;
-use crate::environment::doctor::START_ENGINE;
+use crate::environment::doctor::reach_engine;
 use crate::images::ImagesError;
 use crate::journal::JournalError;
 use crate::mirror::recording::RecordingError;
@@ -59,6 +61,8 @@ pub(super) enum Failure {
     Damaged(usize),
     #[error("{free} are free where the engine keeps its data, and a trial of this suite needs about {needed}")]
     Disk { free: Bytes, needed: Bytes },
+    #[error("the engine at {0} is on another machine, and bakeoff can only use one of this machine")]
+    Remote(Box<EngineEndpoint>),
     #[error("there is no folder for caches: {0}")]
     NoHome(#[from] etcetera::HomeDirError),
     #[error("{operation}: {source}")]
@@ -80,6 +84,7 @@ impl Failure {
             Self::Suite(_) | Self::Upstream(_) => 3,
             Self::Engine(error) => engine_code(error),
             Self::Disk { .. }
+            | Self::Remote(_)
             | Self::Lock(LockError::Busy { .. })
             | Self::Unwell { .. }
             | Self::NoSuchRecording { .. }
@@ -183,6 +188,12 @@ impl Failure {
             Self::Lock(LockError::Busy { .. }) => {
                 Some("wait for it to end; two runs at a time would measure each other".into())
             }
+            Self::Remote(_) => Some(
+                "run bakeoff on that machine, or choose an engine of this one with DOCKER_HOST: its registry and the \
+                 images that it starts are asked on 127.0.0.1, builds ask the mirror here, and only there can be seen \
+                 whether another run uses it"
+                    .into(),
+            ),
             Self::Disk { .. } => Some("free some space, or choose a smaller fixture with --fixture".into()),
             Self::FailedPhases { hermetic: false } => {
                 Some("run with --network record to add what is missing, or see docs/network.md".into())
@@ -239,6 +250,15 @@ fn listed(known: &[String]) -> String {
     )
 }
 
+/// Refuses an engine that is on another machine.
+pub(super) fn require_local(engine: &DockerEngine) -> Result<(), Failure> {
+    if engine.endpoint().is_local() {
+        Ok(())
+    } else {
+        Err(Failure::Remote(Box::new(engine.endpoint().clone())))
+    }
+}
+
 fn recording_code(error: &RecordingError) -> u8 {
     match error {
         RecordingError::Absent { .. } | RecordingError::OtherIndex { .. } => 4,
@@ -267,17 +287,17 @@ fn recording_hint(error: &RecordingError) -> Option<String> {
 fn engine_code(error: &EngineError) -> u8 {
     match error {
         EngineError::Unreachable { .. }
-        | EngineError::Address { .. }
+        | EngineError::Endpoint(_)
         | EngineError::Operation { .. }
         | EngineError::Protocol { .. } => 4,
         EngineError::File { .. } => 1,
     }
 }
 
-fn engine_hint(error: &EngineError) -> Option<String> {
+pub(super) fn engine_hint(error: &EngineError) -> Option<String> {
     match error {
-        EngineError::Unreachable { .. } => Some(START_ENGINE.into()),
-        EngineError::Address { .. } => Some("DOCKER_HOST can be unix:///PATH or tcp://HOST:PORT".into()),
+        EngineError::Unreachable { address, .. } => Some(reach_engine(address).into()),
+        EngineError::Endpoint(error) => Some(error.hint()),
         EngineError::Operation { .. } | EngineError::Protocol { .. } | EngineError::File { .. } => None,
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::{Run, Selection};
 use super::estimate::Estimate;
+use super::failure::require_local;
 use super::progress::Display;
 use super::record::Recorder;
 use super::{Failure, downloads, paths, print, report};
@@ -98,6 +99,7 @@ pub(super) fn plan(selection: &Selection) -> Result<(), Failure> {
 pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
     let (suite, plan) = load(&arguments.selection)?;
     let engine = DockerEngine::from_environment()?;
+    require_local(&engine)?;
     let info = engine.info().await?;
     let _lock = EngineLock::take(&info.id)?;
     let estimate = Estimate::new(&suite, Path::new(paths::RUNS));

@@ -1,6 +1,9 @@
-//! A small HTTP/1 client over a Unix or TCP socket, on hyper. It exists for what bollard's typed calls hide (the
-//! per-layer lines of a push, the build-cache records, a prune by exact ids), for the registry's manifests, and for
-//! the probe of a started image. Not for: anything on a public network; it speaks no TLS.
+//! Connections, and a small HTTP/1 client over them, on hyper: Unix and TCP sockets, TLS, ssh. All that is said to an
+//! engine goes through here, bollard's requests included; so do the registry's manifests and the probe of a started image.
+//! Not for: where an engine is (see [`super::endpoint`]), nor anything on a public network.
+
+mod ssh;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +15,9 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+pub use ssh::Ssh;
+pub use tls::{Material, Part, Tls};
 
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -26,13 +32,18 @@ pub enum Address {
     Unix(PathBuf),
     /// `host:port`.
     Tcp(String),
+    /// `host:port`, and how TLS is spoken there.
+    Tls(String, Tls),
+    /// A docker client on another machine, which connects to the engine there.
+    Ssh(Ssh),
 }
 
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Tcp(address) | Self::Tls(address, _) => write!(f, "tcp://{address}"),
+            Self::Ssh(ssh) => ssh.fmt(f),
         }
     }
 }
@@ -49,7 +60,7 @@ pub enum HttpError {
         source: std::io::Error,
     },
     /// The connection broke, or the answer was no HTTP.
-    #[error("{address}: {source}")]
+    #[error("{address}: {}", with_causes(source))]
     Exchange {
         /// The address.
         address: Address,
@@ -59,6 +70,20 @@ pub enum HttpError {
     /// The request could not be formed.
     #[error("forming a request: {0}")]
     Request(#[from] hyper::http::Error),
+}
+
+/// What hyper says, with the causes that it keeps to itself.
+fn with_causes(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// A request's body.
@@ -78,40 +103,43 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
-/// Makes a connection. The one place that does.
+/// Makes a connection. The one place that does. Whether ssh gets through shows only with the first answer.
 ///
 /// # Errors
 /// If none can be made within 5 s.
 pub async fn connect(address: &Address) -> Result<Connection, HttpError> {
-    let failed = |source| HttpError::Connect {
+    let connecting = async {
+        Ok::<Connection, std::io::Error>(match address {
+            Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Address::Tcp(to) => Box::new(tcp(to).await?),
+            Address::Tls(to, tls) => Box::new(tls.wrap(to, tcp(to).await?).await?),
+            Address::Ssh(ssh) => Box::new(ssh.connect()?),
+        })
+    };
+    let late = |_| std::io::Error::new(std::io::ErrorKind::TimedOut, "no connection within 5 s");
+    let connected = tokio::time::timeout(CONNECT_LIMIT, connecting).await.map_err(late);
+    connected.flatten().map_err(|source| HttpError::Connect {
         address: address.clone(),
         source,
-    };
-    let late = |_| {
-        failed(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            "no connection within 5 s",
-        ))
-    };
-    match address {
-        Address::Unix(path) => {
-            let connecting = tokio::time::timeout(CONNECT_LIMIT, UnixStream::connect(path));
-            Ok(Box::new(connecting.await.map_err(late)?.map_err(failed)?))
-        }
-        Address::Tcp(to) => {
-            let connecting = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(to));
-            let stream = connecting.await.map_err(late)?.map_err(failed)?;
-            stream.set_nodelay(true).map_err(failed)?;
-            Ok(Box::new(stream))
-        }
-    }
+    })
+}
+
+async fn tcp(to: &str) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(to).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// Sends one request on a connection of its own; the answer's body is still to be read.
 ///
 /// # Errors
 /// If no connection can be made or it breaks before the answer's head.
-pub async fn send(address: &Address, request: Request<Body>) -> Result<Response<Incoming>, HttpError> {
+pub async fn send<B>(address: &Address, request: Request<B>) -> Result<Response<Incoming>, HttpError>
+where
+    B: hyper::body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let failed = |source| HttpError::Exchange {
         address: address.clone(),
         source,
@@ -121,7 +149,7 @@ pub async fn send(address: &Address, request: Request<Body>) -> Result<Response<
         .await
         .map_err(failed)?;
     // The connection ends by itself when the answer has been read or dropped; its error reaches us as the body's.
-    tokio::spawn(connection);
+    tokio::spawn(connection.with_upgrades());
     sender.send_request(request).await.map_err(failed)
 }
 

@@ -4,6 +4,7 @@
 pub mod archive;
 mod choice;
 pub mod docker;
+pub mod endpoint;
 pub mod http;
 pub mod image_archive;
 pub mod isolated;
@@ -41,14 +42,9 @@ pub enum EngineError {
         /// What the connection said.
         reason: String,
     },
-    /// An address that this program can't use.
-    #[error("the engine address {address:?} can't be used: {reason}")]
-    Address {
-        /// The address, from `DOCKER_HOST` or the default.
-        address: String,
-        /// Why.
-        reason: String,
-    },
+    /// It can't be told where the engine listens.
+    #[error(transparent)]
+    Endpoint(#[from] endpoint::EndpointError),
     /// The engine refused or failed an operation.
     #[error("{operation} {subject}: {reason}")]
     Operation {

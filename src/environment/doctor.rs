@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::host;
+use crate::engine::endpoint::EngineEndpoint;
 use crate::engine::isolated::{Isolated, IsolatedSpec, TriedOut};
 use crate::engine::{Engine, EngineError, EngineInfo, Powers, RUN_LABEL, STAND_IN_LABEL};
 use crate::units::Bytes;
@@ -50,6 +51,22 @@ const LITTLE_DISK: Bytes = Bytes(8_000_000_000);
 pub const START_ENGINE: &str = "start Docker Engine, join the docker group, or set DOCKER_HOST; on Debian and Ubuntu \
                                 scripts/setup installs and starts it";
 
+/// What to do where no engine answers at an address.
+#[must_use]
+pub fn reach_engine(address: &str) -> &'static str {
+    match address.split_once("://") {
+        Some(("ssh", _)) => {
+            "`ssh HOST docker version` must work without being asked for anything: a known host, a key in an agent, and \
+             a docker client (18.09 or newer) there"
+        }
+        Some(("tcp", _)) => {
+            "see that the engine listens there, and whether with TLS: DOCKER_TLS_VERIFY and DOCKER_CERT_PATH, or a docker \
+             context, say so; DOCKER_HOST names another engine"
+        }
+        _ => START_ENGINE,
+    }
+}
+
 /// A base image to look for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -61,22 +78,38 @@ pub struct Wanted {
     pub stand_in: Option<String>,
 }
 
-/// Checks an engine that answers, and looks for base images.
-pub async fn examine<E: Engine>(engine: &E, info: &EngineInfo, wanted: &[Wanted]) -> Vec<Check> {
+/// Where the engine listens, who says so, and whether that is on this machine.
+#[must_use]
+pub fn endpoint(endpoint: &EngineEndpoint) -> Check {
+    let name = "address";
+    if endpoint.is_local() {
+        return Check::new(name, Status::Good, format!("{endpoint}, on this machine"), "");
+    }
+    let found =
+        format!("{endpoint}, on another machine: its registry, and builds that ask the mirror, can't be reached");
+    let remedy = "run bakeoff on that machine, or choose an engine of this one with DOCKER_HOST";
+    Check::new(name, Status::Bad, found, remedy)
+}
+
+/// Checks an engine that answers, and looks for base images. What is looked at on this machine is left out for an engine
+/// that is on another one.
+pub async fn examine<E: Engine>(engine: &E, info: &EngineInfo, wanted: &[Wanted], local: bool) -> Vec<Check> {
     let mut checks = vec![
         Check::new(
             "engine",
             Status::Good,
             format!(
-                "Docker Engine {} at {} ({}, {}, {} CPUs, {})",
-                info.version, info.address, info.storage_driver, info.image_store, info.cpus, info.memory
+                "Docker Engine {} ({}, {}, {} CPUs, {})",
+                info.version, info.storage_driver, info.image_store, info.cpus, info.memory
             ),
             "",
         ),
         builder(info),
-        disk(&info.root_dir),
-        mtu(info.bridge_mtu, host::uplink_mtu()),
     ];
+    if local {
+        checks.push(disk(&info.root_dir));
+        checks.push(mtu(info.bridge_mtu, host::uplink_mtu()));
+    }
     for image in wanted {
         checks.push(base_image(engine, image).await);
     }

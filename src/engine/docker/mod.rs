@@ -8,19 +8,19 @@ mod images;
 mod push;
 mod trace;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bollard::Docker;
+use bollard::{BollardRequest, Docker};
+use hyper::Request;
+use hyper::header::{HOST, HeaderValue};
 
-use super::http::Address;
+use super::endpoint::{EngineEndpoint, Origin};
+use super::http::{self, Address, HttpError};
 use super::{
     BuildFailure, BuildRequest, BuildTrace, CacheRecord, Container, ContainerExit, ContainerSpec, Engine, EngineError,
     EngineInfo, ImageDetails, Observer, Owned, PushTrace,
 };
 use crate::units::Bytes;
-
-/// Where the engine listens unless `DOCKER_HOST` says otherwise.
-const DEFAULT_ADDRESS: &str = "unix:///var/run/docker.sock";
 
 /// The network that builds use.
 const BRIDGE: &str = "bridge";
@@ -32,52 +32,64 @@ const NO_LIMIT_SECONDS: u64 = 7 * 24 * 3600;
 #[derive(Debug, Clone)]
 pub struct DockerEngine {
     docker: Docker,
-    address: Address,
+    endpoint: EngineEndpoint,
 }
 
 impl DockerEngine {
-    /// The engine of `DOCKER_HOST`, else the one at the default socket. Nothing is sent yet.
+    /// The engine that the docker client would take (see [`EngineEndpoint::from_environment`]). Nothing is sent yet.
     ///
     /// # Errors
-    /// If the address can't be used: unknown scheme, or TLS or ssh, which this version does not speak.
+    /// If the environment or the user's files name one that can't be used, or can't be read.
     pub fn from_environment() -> Result<Self, EngineError> {
-        let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        Self::at(host.as_deref().unwrap_or(DEFAULT_ADDRESS))
+        Self::new(EngineEndpoint::from_environment()?)
     }
 
-    /// The engine at an address such as `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`.
+    /// The engine at an endpoint. Nothing is sent yet.
     ///
     /// # Errors
-    /// If the address can't be used.
-    pub fn at(host: &str) -> Result<Self, EngineError> {
-        let bad = |reason: &str| EngineError::Address {
-            address: host.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let (docker, address) = if let Some(path) = host.strip_prefix("unix://") {
-            let docker = Docker::connect_with_unix(host, NO_LIMIT_SECONDS, bollard::API_DEFAULT_VERSION);
-            (docker, Address::Unix(PathBuf::from(path)))
-        } else if let Some(to) = host.strip_prefix("tcp://").or_else(|| host.strip_prefix("http://")) {
-            if std::env::var_os("DOCKER_TLS_VERIFY").is_some_and(|value| !value.is_empty()) {
-                return Err(bad("TLS is not spoken yet"));
-            }
-            let docker = Docker::connect_with_http(host, NO_LIMIT_SECONDS, bollard::API_DEFAULT_VERSION);
-            (docker, Address::Tcp(to.trim_end_matches('/').to_owned()))
-        } else {
-            return Err(bad("expected unix:///PATH or tcp://HOST:PORT"));
-        };
-        // bollard checks here that the socket exists.
-        let docker = docker.map_err(|error| EngineError::Unreachable {
-            address: host.to_owned(),
-            reason: said(&error),
-        })?;
-        Ok(Self { docker, address })
+    /// If bollard refuses the transport that it is given.
+    pub fn new(endpoint: EngineEndpoint) -> Result<Self, EngineError> {
+        let address = endpoint.address.clone();
+        let transport = move |request| Self::transport(address.clone(), request);
+        let version = bollard::API_DEFAULT_VERSION;
+        // The host in the address stands in requests, and is nobody's name.
+        let docker = Docker::connect_with_custom_transport(transport, Some("http://docker"), NO_LIMIT_SECONDS, version)
+            .map_err(|error| EngineError::Unreachable {
+                address: endpoint.address.to_string(),
+                reason: said(&error),
+            })?;
+        Ok(Self { docker, endpoint })
+    }
+
+    /// bollard's requests go where ours go.
+    async fn transport(
+        address: Address,
+        request: BollardRequest,
+    ) -> Result<hyper::Response<hyper::body::Incoming>, bollard::errors::Error> {
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+        head.uri = path.parse().map_err(hyper::http::Error::from)?;
+        head.headers.insert(HOST, HeaderValue::from_static("docker"));
+        http::send(&address, Request::from_parts(head, body))
+            .await
+            .map_err(|error| match error {
+                // Whoever tells of it names the address.
+                HttpError::Connect { source, .. } => source.into(),
+                HttpError::Exchange { source, .. } => source.into(),
+                HttpError::Request(source) => source.into(),
+            })
     }
 
     /// Where the engine listens.
     #[must_use]
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.endpoint.address
+    }
+
+    /// Where the engine listens, and who says so.
+    #[must_use]
+    pub fn endpoint(&self) -> &EngineEndpoint {
+        &self.endpoint
     }
 }
 
@@ -122,7 +134,10 @@ fn failed(operation: &'static str, subject: &str) -> impl Fn(bollard::errors::Er
 
 impl Engine for DockerEngine {
     fn beside(&self, address: &Address) -> Result<Self, EngineError> {
-        Self::at(&address.to_string())
+        Self::new(EngineEndpoint {
+            address: address.clone(),
+            origin: Origin::Own,
+        })
     }
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.read_info().await
