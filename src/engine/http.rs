@@ -149,8 +149,16 @@ where
         .await
         .map_err(failed)?;
     // The connection ends by itself when the answer has been read or dropped; its error reaches us as the body's.
-    tokio::spawn(connection.with_upgrades());
-    sender.send_request(request).await.map_err(failed)
+    let driving = tokio::spawn(connection.with_upgrades());
+    match sender.send_request(request).await {
+        // It broke before there was a request to fail: only the connection knows why.
+        Err(error) if error.is_canceled() => {
+            drop(sender);
+            let broken = driving.await.ok().and_then(Result::err);
+            Err(failed(broken.unwrap_or(error)))
+        }
+        answer => answer.map_err(failed),
+    }
 }
 
 /// Gets a path and reads the whole answer.

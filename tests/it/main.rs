@@ -1,7 +1,8 @@
 //! The integration tests: the program as a user calls it. Those in `measuring`,
-//! `safety` and `published` drive a real Docker Engine.
+//! `safety`, `published` and `endpoint` drive a real Docker Engine.
 
 mod command_line;
+mod endpoint;
 mod isolated;
 mod measuring;
 mod mirror;
