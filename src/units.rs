@@ -2,6 +2,7 @@
 //! knows a phase.
 
 mod link;
+pub mod patterns;
 mod random;
 
 use std::fmt;
