@@ -11,6 +11,7 @@ pub mod isolated;
 pub mod lock;
 pub mod reaper;
 pub mod registry;
+pub mod session;
 mod types;
 
 use std::collections::BTreeMap;
@@ -21,9 +22,9 @@ use crate::units::Bytes;
 
 pub use choice::{Compression, ENGINE_CHOICES, EngineChoice, ImageStore};
 pub use types::{
-    BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, EngineInfo,
-    ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Powers, Progress, Publish,
-    PushTrace, StepPart, StepTrace,
+    BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
+    EngineInfo, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Powers, Progress,
+    Publish, PushTrace, StepPart, StepTrace,
 };
 
 /// The label that everything bakeoff makes carries; its value is the run's id.

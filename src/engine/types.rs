@@ -56,12 +56,29 @@ pub struct EngineInfo {
     pub bridge_mtu: Option<u32>,
 }
 
+/// How a context travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Context {
+    /// All of it, as a tar file that holds the Dockerfile too: the classic builder's way.
+    Tar(PathBuf),
+    /// What the builder asks for, as it asks: BuildKit's way, and the docker client's with it. BuildKit reads the ignore
+    /// file by itself.
+    Folders {
+        /// The context.
+        context: PathBuf,
+        /// The folder that holds the Dockerfile and, where there is one, the `<Dockerfile>.dockerignore`.
+        dockerfile: PathBuf,
+        /// What the engine keeps sent files under: with the same key again, only what has changed is sent.
+        shared_key: String,
+    },
+}
+
 /// A build, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct BuildRequest {
-    /// The context as a tar file, the Dockerfile included.
-    pub context: PathBuf,
-    /// The Dockerfile's path inside the tar.
+    /// The context, and where the Dockerfile is.
+    pub context: Context,
+    /// The Dockerfile's path in the tar, or its name in its folder.
     pub dockerfile: String,
     /// The image's name.
     pub tag: String,

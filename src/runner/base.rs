@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::event::BaseImage;
-use super::{RunError, Session};
+use super::{RunError, Session, context};
 use crate::dockerfile::{Dockerfile, Stage};
-use crate::engine::archive::archive;
 use crate::engine::reaper::ANCHOR;
 use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError};
 use crate::images::trust::{self, Trust};
@@ -154,17 +153,10 @@ impl<E: Engine> Session<'_, E> {
         tag: &str,
         builder: Builder,
     ) -> Result<BuildTrace, RunError> {
-        let fail = |operation, source| EngineError::File {
-            operation,
-            path: std::env::temp_dir(),
-            source,
-        };
-        let packed = archive(files, 0o644).map_err(|source| fail("packing a context in", source))?;
-        let context = tempfile::NamedTempFile::new().map_err(|source| fail("making a file in", source))?;
-        std::fs::write(context.path(), packed).map_err(|source| fail("writing a file in", source))?;
+        let ready = context::of_files(files, builder, tag)?;
         let request = BuildRequest {
-            context: context.path().to_owned(),
-            dockerfile: "Dockerfile".into(),
+            context: ready.context.clone(),
+            dockerfile: ready.dockerfile.clone(),
             tag: tag.to_owned(),
             build_args: std::collections::BTreeMap::new(),
             labels: self.labels(),

@@ -5,6 +5,7 @@ mod attribution;
 mod base;
 pub mod check;
 mod cleanup;
+mod context;
 mod engines;
 pub mod event;
 mod header;

@@ -1,4 +1,4 @@
-//! The measured phases. What is not the user's action (packing the context, inspecting the image, asking the registry)
+//! The measured phases. What is not the user's action (making the context ready, inspecting the image, asking the registry)
 //! happens before the clock starts or after it stops.
 
 use std::time::Instant;
@@ -8,14 +8,9 @@ use tokio::time::timeout;
 
 use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent};
 use super::{RunError, Trial, check};
-use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, EngineError, registry};
-use crate::fixture::context::write_context;
-use crate::fixture::ignore::DockerIgnore;
+use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, registry};
 use crate::suite::{PhaseKind, PhaseSpec};
 use crate::units::Bytes;
-
-/// The name of the rewritten Dockerfile in the context.
-const DOCKERFILE: &str = ".bakeoff.Dockerfile";
 
 /// Log lines that a failure shows.
 const LAST_LINES: usize = 20;
@@ -44,7 +39,7 @@ impl<E: Engine> Trial<'_, E> {
     async fn build(&mut self, spec: &PhaseSpec, times: usize) -> Result<PhaseRecord, RunError> {
         let session = self.session;
         self.workspace.enter(&session.edits(spec), times, &session.locks)?;
-        let context = self.pack()?;
+        let ready = self.context()?;
         let tag = self.image_name(&spec.image);
         // If this build fails, what an earlier one left under the name must not be pushed in its place.
         self.images.remove(&spec.image);
@@ -63,8 +58,8 @@ impl<E: Engine> Trial<'_, E> {
             }
         }
         let request = BuildRequest {
-            context: context.path().to_owned(),
-            dockerfile: DOCKERFILE.to_owned(),
+            context: ready.context.clone(),
+            dockerfile: ready.dockerfile.clone(),
             tag: tag.clone(),
             build_args,
             labels: session.labels(),
@@ -125,35 +120,6 @@ impl<E: Engine> Trial<'_, E> {
                 self.mounts.insert((mount.target.clone(), id));
             }
         }
-    }
-
-    fn pack(&self) -> Result<tempfile::NamedTempFile, RunError> {
-        let failed = |source| EngineError::File {
-            operation: "making a file in",
-            path: std::env::temp_dir(),
-            source,
-        };
-        let file = tempfile::NamedTempFile::new().map_err(failed)?;
-        let ignore = self.ignored()?;
-        let extra = [(DOCKERFILE.to_owned(), self.dockerfile.text().as_bytes().to_vec())];
-        write_context(
-            self.workspace.path(),
-            &extra,
-            &ignore,
-            std::io::BufWriter::new(file.as_file()),
-        )?;
-        Ok(file)
-    }
-
-    /// What the docker client would leave out. It always sends the Dockerfile, where that lies in the context.
-    fn ignored(&self) -> Result<DockerIgnore, RunError> {
-        let dockerfile = &self.scenario.dockerfile_path;
-        let ignore = DockerIgnore::load(self.workspace.path(), dockerfile)?;
-        let fixture = &self.session.suite.fixture;
-        let layers = fixture.layers.iter().map(|layer| fixture.root.join(layer));
-        let inside =
-            layers.filter_map(|layer| Some(dockerfile.strip_prefix(layer).ok()?.to_string_lossy().into_owned()));
-        Ok(inside.fold(ignore, |ignore, path| ignore.always_sending(&path)))
     }
 
     /// Joins a failed build to the Dockerfile: which step, which line, what it wrote last.

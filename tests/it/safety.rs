@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bakeoff::engine::http;
-use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Engine as _, archive};
+use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _, archive};
 
 use crate::support::{ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, records, small, wait};
 
@@ -42,7 +42,7 @@ fn what_is_the_users_stays_as_it_was() {
     .expect("written");
     let tag = format!("users-own:{}", std::process::id());
     let request = BuildRequest {
-        context: place.path("context.tar"),
+        context: Context::Tar(place.path("context.tar")),
         dockerfile: "Dockerfile".into(),
         tag: tag.clone(),
         build_args: [("PYTHON_IMAGE".to_owned(), base.clone())].into(),
@@ -251,7 +251,7 @@ fn bases_with_triggers_and_foreign_platforms_are_refused_before_anything_is_meas
     )
     .expect("written");
     let request = BuildRequest {
-        context: place.path("context.tar"),
+        context: Context::Tar(place.path("context.tar")),
         dockerfile: "Dockerfile".into(),
         tag: base.clone(),
         build_args: std::collections::BTreeMap::new(),

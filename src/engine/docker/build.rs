@@ -1,20 +1,62 @@
-//! Builds, with BuildKit or the classic builder.
+//! Builds, with BuildKit or the classic builder. The answer is read as it comes: bollard's typed stream takes one that the
+//! engine cuts short for a failed build.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use bollard::models::BuildInfoAux;
-use bollard::query_parameters::{BuildImageOptions, BuilderVersion};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bollard_buildkit_proto::moby::buildkit::v1::StatusResponse;
 use futures_util::TryStreamExt;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::Request;
+use hyper::body::{Bytes, Frame};
+use prost::Message as _;
+use serde::Deserialize;
 use tokio_util::io::ReaderStream;
 
+use super::cache::percent_encoded;
 use super::trace::Collector;
-use super::{DockerEngine, said};
-use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, ImageDetails, Observer};
+use super::{DockerEngine, with_causes};
+use crate::engine::http::{self, Body, Lines};
+use crate::engine::session::{Offer, Session};
+use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Context, ImageDetails, Observer};
 
-/// Chunks of the context as they are read and sent.
+/// Chunks of a packed context as they are read and sent.
 const CHUNK: usize = 256 * 1024;
+
+/// One message of the engine's answer.
+#[derive(Deserialize)]
+struct Line {
+    aux: Option<Aux>,
+    stream: Option<String>,
+    error: Option<String>,
+}
+
+/// BuildKit's progress, or the image.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Aux {
+    /// A status message in base64.
+    Status(String),
+    Image {
+        #[serde(rename = "ID")]
+        id: String,
+    },
+}
+
+/// Why a build's answer is not one of success.
+enum Broken {
+    /// It ended within a message, or before the one that names the image.
+    Cut,
+    /// The engine, or the way to it, says why.
+    Said(String),
+}
+
+/// What a context becomes.
+struct Sent {
+    body: Body,
+    session: Option<Offer>,
+}
 
 impl DockerEngine {
     pub(super) async fn run_build(
@@ -25,10 +67,9 @@ impl DockerEngine {
         let mut collector = Collector::default();
         // The file is opened before the clock starts: the context's packing is the harness's affair, its journey
         // to the engine is the user's.
-        let context = match tokio::fs::File::open(&request.context).await {
-            Ok(file) => file,
-            Err(error) => {
-                let message = format!("reading the context {}: {error}", request.context.display());
+        let sent = match opened(&request.context).await {
+            Ok(sent) => sent,
+            Err(message) => {
                 return Err(Box::new(BuildFailure {
                     message,
                     step: None,
@@ -38,36 +79,19 @@ impl DockerEngine {
         };
         // What the name stands for now, to tell a build that succeeds without saying so.
         let before = self.inspect_image(&request.tag).await.ok().flatten();
-        let body = bollard::body_try_stream(ReaderStream::with_capacity(context, CHUNK));
         let started = Instant::now();
         let deadline = tokio::time::Instant::from_std(started) + request.limit;
         let mut image_id = String::new();
-        let mut stream = std::pin::pin!(self.docker.build_image(options(request), None, Some(body)));
-        let ended = loop {
-            let Ok(next) = tokio::time::timeout_at(deadline, stream.try_next()).await else {
-                // Dropping the stream cancels the build.
-                break Err(format!(
-                    "the build took longer than its limit of {} s",
-                    request.limit.as_secs()
-                ));
-            };
-            match next {
-                Ok(Some(info)) => {
-                    match info.aux {
-                        Some(BuildInfoAux::BuildKit(status)) => collector.status(status, observer),
-                        Some(BuildInfoAux::Default(image)) => image_id = image.id.unwrap_or(image_id),
-                        None => {}
-                    }
-                    if let Some(text) = info.stream {
-                        collector.classic_line(&text, observer);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(error) => break Err(said(&error)),
-            }
-        };
+        let following = self.follow(request, sent, &mut collector, &mut image_id, observer);
+        let ended = tokio::time::timeout_at(deadline, following).await.unwrap_or_else(|_| {
+            // What follows it has been dropped by now, and that cancels the build.
+            let limit = request.limit.as_secs();
+            Err(Broken::Said(format!(
+                "the build took longer than its limit of {limit} s"
+            )))
+        });
         let wall = started.elapsed().into();
-        if let Err(message) = &ended
+        if let Err(Broken::Said(message)) = &ended
             && request.builder == Builder::Classic
         {
             collector.classic_failed(message);
@@ -76,33 +100,89 @@ impl DockerEngine {
         trace.wall = wall;
         trace.image_id = image_id;
         let ended = match ended {
-            Err(message) if message.contains(CUT) => {
-                self.cut_short(request, before.as_ref(), message, &mut trace).await
-            }
-            ended => ended,
+            Ok(()) => Ok(()),
+            Err(Broken::Said(message)) => Err(message),
+            Err(Broken::Cut) => self.cut_short(request, before.as_ref(), &mut trace).await,
         };
         match ended {
             Ok(()) => Ok(trace),
             Err(message) => Err(Box::new(failure(message, trace))),
         }
     }
-}
 
-/// How bollard says that an answer ended within a message.
-const CUT: &str = "bytes remaining on stream";
+    /// Asks for the build and takes its answer to the end. The session ends with this, however this does.
+    async fn follow(
+        &self,
+        request: &BuildRequest,
+        sent: Sent,
+        collector: &mut Collector,
+        image_id: &mut String,
+        observer: Observer<'_>,
+    ) -> Result<(), Broken> {
+        let said = |error: &dyn std::error::Error| Broken::Said(with_causes(error));
+        let session = match sent.session {
+            Some(offer) => Some(
+                Session::open(self.address(), offer)
+                    .await
+                    .map_err(|error| said(&error))?,
+            ),
+            None => None,
+        };
+        let asked = Request::post(path(request, session.as_ref().map(Session::id)))
+            .header("Host", "docker")
+            .header("Content-Type", "application/x-tar")
+            .body(sent.body)
+            .map_err(|error| said(&error))?;
+        let response = http::send(self.address(), asked).await.map_err(|error| said(&error))?;
+        if !response.status().is_success() {
+            let body = response.into_body().collect().await.map_err(|error| said(&error))?;
+            return Err(Broken::Said(refusal(&body.to_bytes())));
+        }
+        let mut lines = Lines::new(response.into_body());
+        while let Some(line) = lines.next().await.map_err(|error| said(&error))? {
+            let Ok(line) = serde_json::from_slice::<Line>(&line) else {
+                return Err(match lines.next().await {
+                    Ok(None) => Broken::Cut,
+                    _ => Broken::Said(format!(
+                        "the engine's answer was not understood: {}",
+                        String::from_utf8_lossy(&line)
+                    )),
+                });
+            };
+            if let Some(error) = line.error {
+                return Err(Broken::Said(error.trim().to_owned()));
+            }
+            match line.aux {
+                Some(Aux::Status(text)) => {
+                    let status = STANDARD.decode(text).map_err(|error| said(&error))?;
+                    let status = StatusResponse::decode(status.as_slice()).map_err(|error| said(&error))?;
+                    collector.status(status, observer);
+                }
+                Some(Aux::Image { id }) => *image_id = id,
+                None => {}
+            }
+            if let Some(text) = line.stream {
+                collector.classic_line(&text, observer);
+            }
+        }
+        if image_id.is_empty() { Err(Broken::Cut) } else { Ok(()) }
+    }
 
-impl DockerEngine {
     /// Whether a build whose answer was cut short has succeeded: Engine 20.10 now and then closes the stream before it has
     /// written its last message whole. The name then stands for a new image, and no step says that it failed.
     async fn cut_short(
         &self,
         request: &BuildRequest,
         before: Option<&ImageDetails>,
-        message: String,
         trace: &mut BuildTrace,
     ) -> Result<(), String> {
         let after = self.inspect_image(&request.tag).await.ok().flatten();
-        let is_new = |image: &ImageDetails| before.is_none_or(|before| before.id != image.id);
+        // Where nothing was to be done the image is the old one; its last step says that it was written all the same.
+        let exported = |trace: &BuildTrace| {
+            let last = trace.steps.iter().find(|step| step.name.starts_with("exporting to"));
+            last.is_some_and(|step| step.intervals.iter().any(|interval| interval.completed.is_some()))
+        };
+        let is_new = |image: &ImageDetails| before.is_none_or(|before| before.id != image.id) || exported(trace);
         match after.filter(is_new) {
             Some(image) if trace.steps.iter().all(|step| step.error.is_none()) => {
                 trace.image_id = image.id;
@@ -111,9 +191,79 @@ impl DockerEngine {
                 trace.warnings.push(warning.to_owned());
                 Ok(())
             }
-            _ => Err(message),
+            _ => Err("the engine cut its answer short".to_owned()),
         }
     }
+}
+
+/// Makes a context ready to be sent.
+async fn opened(context: &Context) -> Result<Sent, String> {
+    match context {
+        Context::Tar(path) => match tokio::fs::File::open(path).await {
+            Ok(file) => {
+                let chunks = ReaderStream::with_capacity(file, CHUNK).map_ok(Frame::<Bytes>::data);
+                Ok(Sent {
+                    body: http_body_util::BodyExt::boxed(StreamBody::new(chunks)),
+                    session: None,
+                })
+            }
+            Err(error) => Err(format!("reading the context {}: {error}", path.display())),
+        },
+        Context::Folders {
+            context,
+            dockerfile,
+            shared_key,
+        } => Ok(Sent {
+            body: http::empty(),
+            session: Some(Offer {
+                context: context.clone(),
+                dockerfile: dockerfile.clone(),
+                shared_key: shared_key.clone(),
+            }),
+        }),
+    }
+}
+
+/// What an engine says that does not even begin to build.
+fn refusal(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    serde_json::from_slice(body).map_or_else(
+        |_| String::from_utf8_lossy(body).trim().to_owned(),
+        |refusal: Refusal| refusal.message,
+    )
+}
+
+/// The request's path. Never `nocache`: on the Docker API that also empties cache mounts by id for the whole daemon.
+fn path(request: &BuildRequest, session: Option<&str>) -> String {
+    let json = |map: &std::collections::BTreeMap<String, String>| serde_json::json!(map).to_string();
+    let mut query = vec![
+        ("dockerfile", request.dockerfile.clone()),
+        ("t", request.tag.clone()),
+        ("rm", "1".to_owned()),
+        ("forcerm", "1".to_owned()),
+        ("buildargs", json(&request.build_args)),
+        ("labels", json(&request.labels)),
+    ];
+    query.extend(request.platform.clone().map(|platform| ("platform", platform)));
+    query.extend(request.target.clone().map(|target| ("target", target)));
+    query.extend(request.extra_hosts.iter().map(|host| ("extrahosts", host.clone())));
+    let version = match request.builder {
+        Builder::Buildkit => "2",
+        Builder::Classic => "1",
+    };
+    query.push(("version", version.to_owned()));
+    if let Some(session) = session {
+        query.push(("remote", "client-session".to_owned()));
+        query.push(("session", session.to_owned()));
+    }
+    let query: Vec<String> = query
+        .into_iter()
+        .map(|(name, value)| format!("{name}={}", percent_encoded(&value)))
+        .collect();
+    format!("/build?{}", query.join("&"))
 }
 
 /// The step that failed is the one that says so; those that were cancelled because of it say "context canceled".
@@ -125,44 +275,4 @@ fn failure(message: String, trace: BuildTrace) -> BuildFailure {
         .find(|step| step.error.as_ref().is_some_and(own))
         .map(|step| step.name.clone());
     BuildFailure { message, step, trace }
-}
-
-/// Never `nocache`: on the Docker API that also empties cache mounts by id for the whole daemon.
-fn options(request: &BuildRequest) -> BuildImageOptions {
-    let map = |pairs: &std::collections::BTreeMap<String, String>| -> HashMap<String, String> {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    };
-    let (version, session) = match request.builder {
-        Builder::Buildkit => (BuilderVersion::BuilderBuildKit, Some(session_id())),
-        Builder::Classic => (BuilderVersion::BuilderV1, None),
-    };
-    BuildImageOptions {
-        dockerfile: request.dockerfile.clone(),
-        t: Some(request.tag.clone()),
-        rm: true,
-        forcerm: true,
-        buildargs: Some(map(&request.build_args)),
-        labels: Some(map(&request.labels)),
-        platform: request.platform.clone().unwrap_or_default(),
-        target: request.target.clone().unwrap_or_default(),
-        // The API takes several, bollard one; the mirror's is all there is.
-        extrahosts: request.extra_hosts.first().cloned(),
-        version,
-        session,
-        ..BuildImageOptions::default()
-    }
-}
-
-/// A session id that no other session of this engine has.
-fn session_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
-    format!(
-        "bakeoff-{}-{nanos:x}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
 }

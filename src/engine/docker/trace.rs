@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bollard::moby::buildkit::v1::StatusResponse;
+use bollard_buildkit_proto::moby::buildkit::v1::StatusResponse;
 
 use crate::engine::{BuildTrace, Interval, LogLine, Observer, Progress, StepPart, StepTrace};
 

@@ -1,0 +1,176 @@
+//! A BuildKit session: the connection over which a builder asks us for files while it builds, as it asks the docker client.
+//! We connect, the engine turns the connection round, and then we are the server on it. Not for: the build itself (that
+//! is the engine's), or deciding what the builder may have.
+
+mod diffcopy;
+mod filesync;
+mod follow;
+mod health;
+mod stat;
+mod tree;
+mod wire;
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bollard_buildkit_proto::health::health_server::HealthServer;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use sha2::{Digest as _, Sha256};
+use tokio::task::JoinHandle;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::Service as _;
+use tonic::server::NamedService;
+
+use super::http::{self, Address, HttpError};
+use filesync::FileSync;
+use health::Health;
+
+/// The folder that holds the Dockerfile, as BuildKit's Dockerfile frontend calls it.
+const DOCKERFILE: &str = "dockerfile";
+/// The build context, as it calls that.
+const CONTEXT: &str = "context";
+
+/// The patterns of an ignore file travel as headers; the usual limit is 16 KiB for all of them.
+const MAX_HEADERS: u32 = 16 * 1024 * 1024;
+
+/// What a builder may ask for.
+#[derive(Debug, Clone, Default)]
+pub struct Offer {
+    /// The build context.
+    pub context: PathBuf,
+    /// The folder that holds the Dockerfile and, where there is one, its own ignore file.
+    pub dockerfile: PathBuf,
+    /// What the engine keeps sent files under: with the same key again, only what changed is sent.
+    pub shared_key: String,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The engine can't be reached.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The engine does not turn the connection round.
+    #[error("the engine refused a BuildKit session: {status}: {said}")]
+    Refused {
+        /// Its answer's status.
+        status: StatusCode,
+        /// Its words.
+        said: String,
+    },
+    /// The connection broke while it was being turned round.
+    #[error("opening a BuildKit session: {0}")]
+    Upgrade(#[from] hyper::Error),
+}
+
+/// An open session. It ends, with its connection, when it is dropped.
+#[derive(Debug)]
+pub struct Session {
+    id: String,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Session {
+    /// Opens a session on a connection of its own.
+    ///
+    /// # Errors
+    /// If the engine can't be reached, or knows no sessions.
+    pub async fn open(address: &Address, offer: Offer) -> Result<Self, SessionError> {
+        let id = new_id();
+        let shared_key = format!("{:x}", Sha256::digest(&offer.shared_key));
+        let mut request = Request::post("/session")
+            .header("Host", "docker")
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "h2c")
+            .header("X-Docker-Expose-Session-Uuid", &id)
+            .header("X-Docker-Expose-Session-Name", "bakeoff")
+            .header("X-Docker-Expose-Session-Sharedkey", shared_key);
+        let services = Services::new(offer);
+        for method in Services::methods() {
+            request = request.header("X-Docker-Expose-Session-Grpc-Method", method);
+        }
+        let request = request.body(http::empty()).map_err(HttpError::from)?;
+        let stream = http::connect(address).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection.with_upgrades());
+        let response = sender.send_request(request).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let status = response.status();
+            let body = response.into_body().collect().await?.to_bytes();
+            let said = String::from_utf8_lossy(&body).trim().to_owned();
+            return Err(SessionError::Refused { status, said });
+        }
+        let turned = hyper::upgrade::on(response).await?;
+        let services = Arc::new(services);
+        let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .max_header_list_size(MAX_HEADERS)
+            .serve_connection(turned, service_fn(move |request| Arc::clone(&services).answer(request)));
+        let serving = tokio::spawn(async move {
+            // However it ends, the build says what went wrong.
+            let _ = serving.await;
+        });
+        Ok(Self { id, serving })
+    }
+
+    /// Its id, by which a build names it.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+/// What answers the builder.
+struct Services {
+    files: Arc<FileSync>,
+}
+
+impl Services {
+    fn new(offer: Offer) -> Self {
+        Self {
+            files: Arc::new(FileSync::new([
+                (CONTEXT, offer.context),
+                (DOCKERFILE, offer.dockerfile),
+            ])),
+        }
+    }
+
+    /// What the engine may call.
+    fn methods() -> Vec<String> {
+        [(HealthServer::<Health>::NAME, "Check"), (FileSync::NAME, "DiffCopy")]
+            .map(|(service, method)| format!("/{service}/{method}"))
+            .to_vec()
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+        let service = request.uri().path().split('/').nth(1).unwrap_or_default().to_owned();
+        match service.as_str() {
+            name if name == HealthServer::<Health>::NAME => HealthServer::new(Health).call(request).await,
+            FileSync::NAME => Ok(Arc::clone(&self.files).answer(request).await),
+            _ => Ok(Status::unimplemented(format!("no service {service}")).into_http()),
+        }
+    }
+}
+
+/// An id that no other session has.
+fn new_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
+    format!(
+        "bakeoff-{}-{nanos:x}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
