@@ -3,6 +3,7 @@
 
 mod command_line;
 mod endpoint;
+mod filesync;
 mod isolated;
 mod measuring;
 mod mirror;

@@ -1,0 +1,7 @@
+//! What arrives of a context when bakeoff builds: the same as when the docker client does, on a real Docker Engine.
+
+mod cases;
+mod client;
+mod contexts;
+mod image;
+mod leaks;
