@@ -80,6 +80,9 @@ fn bench() -> Result<(), Error> {
         trust_host_ca: false,
         index: configured_index()?,
         repeats: SAMPLES + 2,
+        options: std::collections::BTreeMap::new(),
+        fixture_digest: String::new(),
+        resume: None,
     };
     let cancel = CancellationToken::new();
     let session = runtime.block_on(Session::prepare(&engine, &suite, &plan, &settings, &cancel, &events))?;

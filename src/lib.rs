@@ -18,6 +18,7 @@ pub mod mirror;
 pub mod plan;
 pub mod report;
 pub mod runner;
+pub mod scratch;
 pub mod stats;
 pub mod suite;
 pub mod units;

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 
 use crate::environment::Fingerprint;
 use crate::journal::RunLog;
-use crate::runner::event::{BaseImage, EngineHead, NetworkHead};
+use crate::runner::event::{BaseImage, EngineHead, NetworkHead, Seam};
 use crate::stats::Summary;
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -46,6 +46,8 @@ pub struct Report {
     pub engines: Vec<EngineHead>,
     /// The machine and the engine.
     pub environment: Fingerprint,
+    /// The command that goes on with the run, if it is unfinished and can be gone on with.
+    pub resume: Option<String>,
     /// What a reader must know before believing the table.
     pub notes: Vec<Note>,
     /// Every phase of every round, warm-ups included, in the order in which they ran.
@@ -61,6 +63,8 @@ pub struct RunInfo {
     pub started: DateTime<Utc>,
     /// How it ended.
     pub state: RunState,
+    /// Where it went on after it had died or been interrupted.
+    pub seams: Vec<Seam>,
     /// The version of bakeoff that measured.
     pub bakeoff_version: String,
     /// The suite's name.
@@ -280,6 +284,7 @@ impl Report {
                 .flatten(),
             images: header.images.clone(),
             environment: header.fingerprint.clone(),
+            resume: resume_command(log),
             notes,
             raw: raw::rows(log),
             rows,
@@ -321,8 +326,15 @@ impl Report {
     }
 }
 
+/// The command that goes on with an unfinished run, where its journal allows that.
+fn resume_command(log: &RunLog) -> Option<String> {
+    let dir = log.dir.to_string_lossy();
+    log.is_resumable()
+        .then(|| format!("bakeoff run --resume {}", quoted(&dir)))
+}
+
 /// A word as a POSIX shell takes it literally.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:@".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -342,6 +354,7 @@ fn run_info(log: &RunLog) -> RunInfo {
             Some(_) if log.trials.len() < header.order.len() => RunState::Unfinished,
             Some(_) => RunState::Complete,
         },
+        seams: log.seams.clone(),
         bakeoff_version: header.bakeoff_version.clone(),
         suite: header.suite.clone(),
         suite_path: header.suite_path.clone(),

@@ -1,7 +1,9 @@
 //! A note: what a reader must know before believing the table. Notes are values; their text adapts to the run.
 
-use crate::runner::event::{Failure, Round};
-use crate::units::Bytes;
+use std::time::Duration;
+
+use crate::runner::event::{Change, Failure, Round, Seam, TrialKey};
+use crate::units::{Bytes, Nanos};
 
 use super::clean::clean;
 use super::network_note::NetworkNote;
@@ -64,6 +66,19 @@ pub enum Note {
         done: usize,
         /// Trials planned.
         planned: usize,
+        /// The command that goes on with it, if one can.
+        resume: Option<String>,
+    },
+    /// The run went on after it had died or been interrupted.
+    Resumed(Seam),
+    /// A trial ended before its last phase, because something outside its phases failed.
+    TrialFailed {
+        /// The scenario.
+        scenario: String,
+        /// The rounds in which it did.
+        rounds: Vec<Round>,
+        /// Why.
+        cause: String,
     },
     /// The journal itself was damaged.
     Journal(String),
@@ -108,14 +123,20 @@ impl Note {
     #[must_use]
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::Failed { .. } | Self::Invalid { .. } => Severity::Problem,
+            Self::Failed { .. } | Self::Invalid { .. } | Self::TrialFailed { .. } => Severity::Problem,
             Self::Incomplete { .. }
             | Self::Journal(_)
             | Self::StandIns { .. }
             | Self::SingleRound
             | Self::CleanupProblem { .. } => Severity::Warning,
             Self::Network(note) => note.severity(),
-            Self::HostCa(_) | Self::HostEngine(_) | Self::PlainRatios { .. } | Self::CacheLeft { .. } => Severity::Info,
+            // Figures of two machines or kernels may stand side by side.
+            Self::Resumed(seam) if !seam.changes.is_empty() => Severity::Warning,
+            Self::Resumed(_)
+            | Self::HostCa(_)
+            | Self::HostEngine(_)
+            | Self::PlainRatios { .. }
+            | Self::CacheLeft { .. } => Severity::Info,
         }
     }
 
@@ -149,16 +170,29 @@ impl Note {
                 interrupted,
                 done,
                 planned,
+                resume,
             } => {
                 let how = if *interrupted {
                     "was interrupted"
                 } else {
                     "did not finish"
                 };
+                let command = resume.as_ref().map(|command| format!(" `{command}` goes on with it."));
                 format!(
-                    "The run {how}: {done} of {planned} trials ended. The table shows what was measured until then."
+                    "The run {how}: {done} of {planned} trials ended. The table shows what was measured until then.{}",
+                    command.unwrap_or_default()
                 )
             }
+            Self::Resumed(seam) => resumed(seam),
+            Self::TrialFailed {
+                scenario,
+                rounds,
+                cause,
+            } => format!(
+                "{scenario}: the trial of {} ended before its last phase: {}",
+                list_rounds(rounds),
+                clean(cause).replace('\n', " ")
+            ),
             Self::Journal(warning) => format!("The journal is damaged: {}", clean(warning).replace('\n', " ")),
             Self::StandIns {
                 images,
@@ -235,6 +269,54 @@ impl Note {
             Self::Failed { failure, .. } => &failure.last_lines,
             _ => &[],
         }
+    }
+}
+
+/// The mark of a seam.
+fn resumed(seam: &Seam) -> String {
+    let name = |trial: &TrialKey| format!("{}, {}", trial.round, trial.scenario);
+    let after = match &seam.after {
+        Some(trial) => format!("after {}", name(trial)),
+        None => "before its first trial had ended".to_owned(),
+    };
+    let gap = (seam.resumed - seam.stopped).to_std().unwrap_or_default();
+    let again = match (&seam.again, seam.superseded) {
+        (None, _) => String::new(),
+        (Some(trial), 0) => format!(" The trial of {} began anew.", name(trial)),
+        (Some(trial), phases) => format!(
+            " The trial of {} began anew; {phases} of its phases had ended, and {} count.",
+            name(trial),
+            if phases == 1 { "does not" } else { "do not" }
+        ),
+    };
+    let change = |change: &Change| {
+        let before = if change.before.is_empty() {
+            "unknown"
+        } else {
+            &change.before
+        };
+        format!("{} ({before} before, {} after)", change.what, change.now)
+    };
+    let changes: Vec<String> = seam.changes.iter().map(change).collect();
+    let changes = if changes.is_empty() {
+        String::new()
+    } else {
+        format!(" Different since then: {}.", list(&changes))
+    };
+    format!(
+        "The run was gone on with {after}, on {}, {} after it had stopped.{again}{changes}",
+        seam.resumed.format("%Y-%m-%d %H:%M UTC"),
+        gap_text(gap)
+    )
+}
+
+/// How long a run stood still: mostly seconds or hours, now and then days.
+fn gap_text(gap: Duration) -> String {
+    let minutes = gap.as_secs() / 60;
+    match minutes {
+        0..100 => Nanos::from(gap).to_string(),
+        100..2880 => format!("{} h {:02} min", minutes / 60, minutes % 60),
+        _ => format!("{} days", minutes / 1440),
     }
 }
 

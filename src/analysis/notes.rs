@@ -10,11 +10,12 @@ use super::cells::shows_published;
 use super::clean::clean;
 use super::downloads::Downloads;
 use super::network_notes::network_notes;
-use super::{Note, Row, RowKind};
+use super::{Note, Row, RowKind, resume_command};
 
 /// All notes of a run, the gravest first.
 pub(super) fn notes(log: &RunLog, rows: &[Row], downloads: &[Downloads]) -> Vec<Note> {
     let mut notes = phase_notes(log);
+    notes.extend(trial_notes(log));
     let planned = log.header.order.len();
     if log.end.as_ref().is_none_or(|end| end.interrupted) || log.trials.len() < planned {
         let interrupted = log.end.as_ref().is_some_and(|end| end.interrupted);
@@ -22,8 +23,10 @@ pub(super) fn notes(log: &RunLog, rows: &[Row], downloads: &[Downloads]) -> Vec<
             interrupted,
             done: log.trials.len(),
             planned,
+            resume: resume_command(log),
         });
     }
+    notes.extend(log.seams.iter().cloned().map(Note::Resumed));
     notes.extend(log.warnings.iter().cloned().map(Note::Journal));
     let fallbacks = log.header.engines.iter().filter_map(|engine| engine.fallback.clone());
     notes.extend(fallbacks.map(Note::HostEngine));
@@ -100,6 +103,32 @@ fn same_cause<'a>(old: &'a mut Note, new: &Note) -> Option<&'a mut Vec<Round>> {
         ) => (scenario == other_scenario && phase == other_phase && reasons == other).then_some(rounds),
         _ => None,
     }
+}
+
+/// One note for each scenario and cause, however many rounds it happened in.
+fn trial_notes(log: &RunLog) -> Vec<Note> {
+    let mut notes: Vec<Note> = Vec::new();
+    for trial in &log.trials {
+        let Some(why) = &trial.failed else { continue };
+        let (name, round) = (&trial.trial.scenario, trial.trial.round);
+        let same = notes.iter_mut().find_map(|note| match note {
+            Note::TrialFailed {
+                scenario,
+                rounds,
+                cause,
+            } if scenario == name && cause == why => Some(rounds),
+            _ => None,
+        });
+        match same {
+            Some(rounds) => rounds.push(round),
+            None => notes.push(Note::TrialFailed {
+                scenario: name.clone(),
+                rounds: vec![round],
+                cause: why.clone(),
+            }),
+        }
+    }
+    notes
 }
 
 fn shown(failure: &Failure) -> Failure {

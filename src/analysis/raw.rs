@@ -2,7 +2,7 @@
 
 use crate::engine::{BuildTrace, StepTrace};
 use crate::journal::RunLog;
-use crate::runner::event::{Outcome, PhaseRecord, Round};
+use crate::runner::event::{Outcome, PhaseRecord, Round, Seam, TrialKey};
 use crate::units::{Bytes, Nanos};
 
 use super::clean::clean;
@@ -15,6 +15,8 @@ pub struct RawRow {
     pub round: Round,
     /// The trial's place in its round, from 1; `None` if the order does not name it.
     pub position: Option<usize>,
+    /// How often the run had been gone on with before.
+    pub seams: usize,
     /// The scenario's full name.
     pub scenario: String,
     /// The scenario's factor values.
@@ -74,6 +76,7 @@ fn row(log: &RunLog, record: &PhaseRecord) -> RawRow {
     RawRow {
         round: trial.round,
         position: position.map(|index| index + 1),
+        seams: seams_before(log, trial),
         scenario: trial.scenario.clone(),
         factors: scenario.map(|scenario| scenario.factors.clone()).unwrap_or_default(),
         builder: scenario.map(|scenario| scenario.builder.clone()).unwrap_or_default(),
@@ -94,6 +97,14 @@ fn row(log: &RunLog, record: &PhaseRecord) -> RawRow {
         steps: steps.as_ref().map(Vec::len),
         message: clean(&message),
     }
+}
+
+/// How many seams lie before a trial, by the order that was planned: it is that in which trials ran.
+fn seams_before(log: &RunLog, trial: &TrialKey) -> usize {
+    let place = |wanted: &TrialKey| log.header.order.iter().position(|planned| planned == wanted);
+    let own = place(trial);
+    let before = |seam: &&Seam| seam.after.as_ref().is_none_or(|after| place(after) < own);
+    log.seams.iter().filter(before).count()
 }
 
 /// A build's steps without the builder's own (`[internal] load build context`, `exporting to image`): those that it

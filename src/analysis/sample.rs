@@ -11,8 +11,8 @@ use crate::engine::{BuildTrace, ImageDetails, StepTrace};
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::journal::RunLog;
 use crate::runner::event::{
-    BaseImage, Cleanup, Failure, Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead, Round, RunEnd,
-    RunHeader, ScenarioHead, TrialKey, TrialRecord,
+    BaseImage, Change, Cleanup, Failure, Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead, Round,
+    RunEnd, RunHeader, ScenarioHead, Seam, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -110,6 +110,47 @@ pub(crate) fn interrupted() -> RunLog {
     log
 }
 
+/// A complete run that was killed once and interrupted once; the kernel was another one when it went on.
+pub(crate) fn resumed() -> RunLog {
+    let mut log = run("
+                   | pip-single | uv-multi
+        cold build | 31.4 30 32 | 17.6 18 17
+        hot build  | 4.2 4 4.1  | 1.8 1.7 1.9
+    ");
+    let key = |round, scenario: &str| TrialKey {
+        round: Round::Measured(round),
+        scenario: scenario.into(),
+    };
+    let first = Seam {
+        resumed: start() + TimeDelta::minutes(50),
+        stopped: start() + TimeDelta::minutes(12),
+        bakeoff_version: "0.1.0".into(),
+        after: None,
+        again: Some(key(1, "pip-single")),
+        superseded: 1,
+        torn: true,
+        changes: vec![],
+    };
+    log.seams = vec![
+        first.clone(),
+        Seam {
+            resumed: start() + TimeDelta::hours(20),
+            stopped: start() + TimeDelta::hours(1),
+            after: Some(log.trials[2].trial.clone()),
+            again: Some(log.trials[3].trial.clone()),
+            superseded: 0,
+            torn: false,
+            changes: vec![Change {
+                what: "kernel".into(),
+                before: "6.1.0".into(),
+                now: "6.1.1".into(),
+            }],
+            ..first
+        },
+    ];
+    log
+}
+
 /// A complete run from a table of seconds: scenarios as columns, phases as rows, and in each cell one word per round.
 /// `wN` is a warm-up round, `fail` a failed phase, `bad` one that a manipulation check threw out, `skip` one that was
 /// not tried, `-` one that is not in the journal. A phase's kind, image and temperature come from its name.
@@ -164,6 +205,7 @@ pub(crate) fn run(table: &str) -> RunLog {
         .iter()
         .map(|trial| TrialRecord {
             trial: trial.clone(),
+            failed: None,
             probed: vec![],
             broken: vec![],
             cleanup: Cleanup::default(),
@@ -172,6 +214,7 @@ pub(crate) fn run(table: &str) -> RunLog {
     let journey = body.iter().map(|row| phase_head(row[0])).collect();
     RunLog {
         dir: PathBuf::from("run"),
+        schema: 2,
         header: RunHeader {
             run: RunId("20261121-113000-1f3a".into()),
             started: start(),
@@ -181,6 +224,8 @@ pub(crate) fn run(table: &str) -> RunLog {
             suite_path: "scenarios/published.toml".into(),
             selected: Vec::new(),
             suite_text: "[suite]\nname = \"published\"\n".into(),
+            options: BTreeMap::new(),
+            fixture_digest: "sha256:5f".into(),
             fixture: "fastapi".into(),
             variant: "light".into(),
             seed: 42,
@@ -201,6 +246,9 @@ pub(crate) fn run(table: &str) -> RunLog {
         tells_network: false,
         phases,
         trials,
+        open: None,
+        seams: vec![],
+        superseded: vec![],
         end: Some(RunEnd {
             ended: start() + TimeDelta::hours(1),
             interrupted: false,

@@ -22,6 +22,7 @@ Examples:
   bakeoff doctor                                    is this machine ready?
   bakeoff plan scenarios/published.toml             what would run, and how long it would take
   bakeoff run scenarios/published.toml --rounds 3   measure
+  bakeoff run --resume latest                       go on with a run that was killed
   bakeoff report latest --format markdown           the last run's table again, from its journal
   bakeoff mirror stats                              what builds have downloaded, for replay
 
@@ -33,7 +34,7 @@ pub(super) enum Command {
     /// Measure a suite: build and push every scenario, cold and hot
     Run(Run),
     /// Show what a run would do, in order, without touching an engine
-    Plan(Selection),
+    Plan(Plan),
     /// Show a run's results again, from its journal alone
     Report(Report),
     /// List the runs so far, newest first
@@ -48,11 +49,9 @@ pub(super) enum Command {
     Schema,
 }
 
-/// Which part of which suite.
+/// Which part of a suite.
 #[derive(Debug, Args)]
 pub(super) struct Selection {
-    /// The suite file
-    pub(super) suite: PathBuf,
     /// Measured rounds; each runs every scenario once [default: the suite's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) rounds: Option<u32>,
@@ -86,8 +85,42 @@ pub(super) struct Selection {
     pub(super) index: Option<String>,
 }
 
+/// What only a new run may be told: one that goes on is as its journal says. (The index may hold a password, so that is not
+/// in the journal; the engine may come from the environment.)
+const OF_A_NEW_RUN: [&str; 12] = [
+    "suite",
+    "rounds",
+    "warmup",
+    "scenario",
+    "fixture",
+    "seed",
+    "network",
+    "link",
+    "recording",
+    "out",
+    "base_images",
+    "trust_host_ca",
+];
+
+#[derive(Debug, Args)]
+pub(super) struct Plan {
+    /// The suite file
+    pub(super) suite: PathBuf,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Run {
+    /// The suite file
+    #[arg(required_unless_present = "resume")]
+    pub(super) suite: Option<PathBuf>,
+    /// Go on with a run that was killed or interrupted, from its first unfinished trial: its folder, its id, or `latest`
+    #[arg(long, value_name = "DIR", conflicts_with_all = OF_A_NEW_RUN)]
+    pub(super) resume: Option<String>,
+    /// Go on even if the machine or its engine is another one than the run began with
+    #[arg(long, requires = "resume")]
+    pub(super) allow_different_machine: bool,
     #[command(flatten)]
     pub(super) selection: Selection,
     /// The run's folder: journal, logs and reports [default: reports/runs/<run id>]
@@ -190,6 +223,24 @@ pub(super) enum BaseSource {
     Real,
     /// Stand-ins only
     StandIn,
+}
+
+impl BaseSource {
+    /// The name on the command line.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Real => "real",
+            Self::StandIn => "stand-in",
+        }
+    }
+
+    /// The source of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::Auto, Self::Real, Self::StandIn]
+            .into_iter()
+            .find(|source| source.name() == name)
+    }
 }
 
 impl From<BaseSource> for Source {

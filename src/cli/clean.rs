@@ -6,6 +6,7 @@ use super::{Failure, print};
 use crate::engine::docker::DockerEngine;
 use crate::engine::lock::EngineLock;
 use crate::engine::{Engine as _, Owned, OwnedKind, reaper};
+use crate::scratch;
 
 fn kind(owned: &Owned) -> &'static str {
     match owned.kind {
@@ -34,6 +35,9 @@ pub(super) async fn clean(arguments: &Clean) -> Result<(), Failure> {
         let records = engine.build_cache().await?;
         let ours = reaper::descent(&records, &reaper::marked_bases(&records, reaper::ANCHOR));
         return print(&format!("{lines}would remove {} build-cache records\n", ours.len()));
+    }
+    for left in scratch::sweep() {
+        eprintln!("removing {}", left.display());
     }
     let reaped = reaper::reap(&engine, doomed, |thing| {
         eprintln!("removing {} {}", kind(thing), thing.name);

@@ -74,6 +74,10 @@ pub(super) enum Failure {
     FailedPhases { hermetic: bool },
     #[error("{count} of {all} checks failed")]
     Unwell { count: usize, all: usize },
+    #[error("the run can't go on, because it would be another one: {}", .0.join("; "))]
+    Different(Vec<String>),
+    #[error("the journal's option {name}: {reason}")]
+    Option { name: &'static str, reason: String },
     #[error("some things could not be removed:\n{}", .0.join("\n"))]
     LeftOver(Vec<String>),
 }
@@ -81,11 +85,12 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Suite(_) | Self::Upstream(_) => 3,
+            Self::Suite(_) | Self::Upstream(_) | Self::Different(_) => 3,
             Self::Engine(error) => engine_code(error),
             Self::Disk { .. }
             | Self::Remote(_)
             | Self::Lock(LockError::Busy { .. })
+            | Self::Journal(JournalError::Busy { .. })
             | Self::Unwell { .. }
             | Self::NoSuchRecording { .. }
             | Self::NoRecordings(_)
@@ -98,6 +103,7 @@ impl Failure {
                 | RunError::NoBridge(_)
                 | RunError::EngineVersion { .. }
                 | RunError::ImageStore { .. }
+                | RunError::OtherMachine(_)
                 | RunError::Mirror(_) => 4,
                 RunError::Fixture(_)
                 | RunError::Dockerfile { .. }
@@ -121,7 +127,8 @@ impl Failure {
             | Self::Lock(LockError::File { .. })
             | Self::NoHome(_)
             | Self::Output { .. }
-            | Self::LeftOver(_) => 1,
+            | Self::LeftOver(_)
+            | Self::Option { .. } => 1,
         }
     }
 
@@ -136,7 +143,12 @@ impl Failure {
                     "the package index must be reachable from containers: `bakeoff doctor` looks at the network".into(),
                 ),
                 RunError::Interrupted => Some(
-                    "finished phases are kept; `bakeoff list` shows the runs, `bakeoff report` their results".into(),
+                    "finished trials are kept: `bakeoff run --resume` goes on after them, and `bakeoff list` shows how".into(),
+                ),
+                RunError::OtherMachine(_) => Some(
+                    "go on where it began, or with --allow-different-machine: the report then says that figures of both \
+                     stand side by side"
+                        .into(),
                 ),
                 RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
                 RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
@@ -201,9 +213,12 @@ impl Failure {
             Self::FailedPhases { hermetic: true } => {
                 Some("the notes above say why; full logs lie in the run's folder under logs/".into())
             }
+            Self::Different(_) => {
+                Some("put them back as they were, or start a new run; `bakeoff report` shows what this one measured".into())
+            }
             Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
-            Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } => None,
+            Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } => None,
         }
     }
 

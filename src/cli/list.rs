@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::args::{List, ListFormat};
 use super::{Failure, paths, print};
-use crate::journal::{self, Listing, RunState};
+use crate::analysis::quoted;
+use crate::journal::{self, Listing, RunSummary};
 
 pub(super) fn list(arguments: &List) -> Result<(), Failure> {
     let runs = journal::list(Path::new(paths::RUNS))?;
@@ -18,27 +19,28 @@ pub(super) fn list(arguments: &List) -> Result<(), Failure> {
     }
 }
 
-fn state(state: RunState) -> &'static str {
-    match state {
-        RunState::Finished => "finished",
-        RunState::Interrupted => "interrupted",
-        RunState::Unfinished => "unfinished",
-    }
+/// The command that goes on with an unfinished run.
+fn resume(run: &RunSummary) -> Option<String> {
+    run.resumable
+        .then(|| format!("bakeoff run --resume {}", quoted(&run.dir.to_string_lossy())))
 }
 
 fn lines(runs: &[Listing]) -> String {
     let line = |listing: &Listing| match &listing.run {
         Ok(run) => format!(
-            "{}  {}  {:<11}  {} {}, {} scenarios, {} of {} rounds  {}\n",
+            "{}  {}  {:<11}  {} {}, {} scenarios, {} of {} rounds  {}\n{}",
             run.id,
             run.started.format("%Y-%m-%d %H:%M"),
-            state(run.state),
+            run.state.name(),
             run.suite,
             run.variant,
             run.scenarios,
             run.rounds_done,
             run.rounds_planned,
             run.dir.display(),
+            resume(run)
+                .map(|command| format!("    go on with it: {command}\n"))
+                .unwrap_or_default(),
         ),
         Err(error) => format!("{}  unreadable: {error}\n", listing.name),
     };
@@ -49,8 +51,8 @@ fn json(runs: &[Listing]) -> String {
     let entry = |listing: &Listing| match &listing.run {
         Ok(run) => serde_json::json!({
             "id": run.id, "dir": run.dir, "suite": run.suite, "variant": run.variant, "started": run.started,
-            "state": state(run.state), "scenarios": run.scenarios, "rounds_done": run.rounds_done,
-            "rounds_planned": run.rounds_planned,
+            "state": run.state.name(), "scenarios": run.scenarios, "rounds_done": run.rounds_done,
+            "rounds_planned": run.rounds_planned, "resume": resume(run),
         }),
         Err(error) => serde_json::json!({ "dir": listing.dir, "error": error.to_string() }),
     };

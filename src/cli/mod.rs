@@ -12,6 +12,7 @@ mod paths;
 mod progress;
 mod record;
 mod report;
+mod resume;
 mod run;
 
 use std::io::{IsTerminal as _, Write as _};

@@ -33,9 +33,11 @@ struct State {
 }
 
 impl Display {
-    pub(super) fn new(estimate: Estimate, order: Vec<TrialKey>, verbose: bool) -> Self {
+    /// `done` of the trials in `order` were measured before.
+    pub(super) fn new(estimate: Estimate, order: Vec<TrialKey>, done: usize, verbose: bool) -> Self {
         let bars = MultiProgress::new();
         let total = bars.add(ProgressBar::new(order.len() as u64));
+        total.set_position(done as u64);
         let step = bars.add(ProgressBar::new_spinner());
         let style = |template: &str| {
             ProgressStyle::with_template(template)
@@ -49,7 +51,7 @@ impl Display {
         let state = State {
             estimate,
             order,
-            done: 0,
+            done,
             trial_started: Instant::now(),
             seen: BTreeMap::new(),
             current: String::new(),
@@ -111,7 +113,8 @@ impl Display {
                 };
                 self.step.set_message(text);
             }
-            RunEvent::Progress(Progress::StepDone(_)) => {}
+            // Who goes on with a run has said so before.
+            RunEvent::Progress(Progress::StepDone(_)) | RunEvent::RunResumed(_) => {}
             RunEvent::PhaseFinished(record) => {
                 state.current.clear();
                 self.say(&finished(record));
@@ -126,6 +129,12 @@ impl Display {
                 state.done += 1;
                 self.total.inc(1);
                 self.total.set_message(state.left());
+                if let Some(cause) = &record.failed {
+                    self.announce(&format!(
+                        "{}, {}: the trial failed: {cause}",
+                        record.trial.round, record.trial.scenario
+                    ));
+                }
                 for (image, reason) in &record.broken {
                     self.say(&format!(
                         "{}: the {image} image does not work: {reason}",

@@ -8,10 +8,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use super::http::Address;
 use super::{Container, ContainerSpec, Engine, EngineError, EngineInfo, ImageStore, Powers, Publish};
+use crate::scratch::Folder;
 
 /// How long an engine may take to answer after its container has started.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -101,7 +100,7 @@ pub struct Isolated<E> {
     pub took: Duration,
     name: String,
     /// The folder with its socket.
-    _folder: TempDir,
+    _folder: Folder,
 }
 
 impl<E: Engine> Isolated<E> {
@@ -122,7 +121,7 @@ impl<E: Engine> Isolated<E> {
         started
     }
 
-    async fn start_in(host: &E, spec: &IsolatedSpec, folder: TempDir) -> Result<Self, EngineError> {
+    async fn start_in(host: &E, spec: &IsolatedSpec, folder: Folder) -> Result<Self, EngineError> {
         let clock = Instant::now();
         let container = host.start(&container(spec, folder.path())).await?;
         let engine = host.beside(&Address::Unix(folder.path().join("docker.sock")));
@@ -208,7 +207,7 @@ impl<E: Engine> Isolated<E> {
 }
 
 /// A folder for the socket that nobody else may look into: whoever can use the socket is root in the container.
-fn socket_folder() -> Result<TempDir, EngineError> {
+fn socket_folder() -> Result<Folder, EngineError> {
     let usual = std::env::temp_dir();
     let parent = if usual.as_os_str().len() > LONGEST_FOLDER {
         Path::new("/tmp")
@@ -220,11 +219,7 @@ fn socket_folder() -> Result<TempDir, EngineError> {
         path: parent.to_owned(),
         source,
     };
-    let prefix = format!("bakeoff-{}-", std::process::id());
-    let folder = tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempdir_in(parent)
-        .map_err(failed)?;
+    let folder = Folder::below(parent, "engine").map_err(failed)?;
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).map_err(failed)?;
     Ok(folder)
 }

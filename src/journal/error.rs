@@ -19,6 +19,20 @@ pub enum JournalError {
         /// The folder.
         dir: PathBuf,
     },
+    /// The run is being measured by another process.
+    #[error("another process measures the run in {}", dir.display())]
+    Busy {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// The journal does not hold what a run needs to go on.
+    #[error("the run in {} can't be gone on with: its journal does not hold what that needs (schema {schema})", dir.display())]
+    NotResumable {
+        /// The folder.
+        dir: PathBuf,
+        /// The journal's schema.
+        schema: u64,
+    },
     /// The file ends before its first record does: the run died before it measured anything.
     #[error("{} has no first record", path.display())]
     NoHeader {
@@ -110,6 +124,10 @@ impl JournalError {
                 Some("a run's folder holds a journal.jsonl; `bakeoff list` shows the runs so far".to_owned())
             }
             Self::Exists { .. } => Some("give each run a folder of its own with --out".to_owned()),
+            Self::Busy { .. } => Some("wait for it to end; `bakeoff report` shows what it has measured".to_owned()),
+            Self::NotResumable { .. } => {
+                Some("`bakeoff report` shows what it measured; start a new run to measure the rest".to_owned())
+            }
             Self::NoHeader { .. } => {
                 Some("the run died before it measured anything; its folder can be removed".to_owned())
             }

@@ -2,6 +2,7 @@
 //! warning; anything else that is not as the format says is an error, because a figure that silently went missing is
 //! worse than no report.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -9,10 +10,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::log::RunLog;
-use super::record::{Event, Header, Peek, PeekSchema, PhaseFinished, RunFinished, SCHEMA, TrialFinished, TrialStarted};
+use super::log::{RunLog, can_go_on};
+use super::record::{
+    Event, Header, Peek, PeekSchema, PhaseFinished, RunFinished, RunResumed, SCHEMA, TrialFinished, TrialStarted,
+};
 use super::{FILE_NAME, JournalError};
-use crate::runner::event::RunHeader;
+use crate::runner::event::{PhaseRecord, RunHeader, TrialKey, TrialRecord};
 
 /// Reads the run in the folder `dir`.
 ///
@@ -20,6 +23,20 @@ use crate::runner::event::RunHeader;
 /// If there is no journal, it can't be read, it is of a newer schema, it ends within its first record, or a line in
 /// it is not as the format says.
 pub fn read(dir: &Path) -> Result<RunLog, JournalError> {
+    Ok(read_to_end(dir)?.0)
+}
+
+/// Where the whole records of a journal end: what follows was cut off while it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// Bytes of whole records.
+    pub length: u64,
+    /// Whether the last of them has its line end.
+    pub terminated: bool,
+}
+
+/// As [`read`], and says where the journal can be written on.
+pub(super) fn read_to_end(dir: &Path) -> Result<(RunLog, End), JournalError> {
     let mut lines = Lines::open(dir)?;
     let mut header = lines.header()?;
     let tells_network = !header.network.mode.is_empty();
@@ -28,13 +45,19 @@ pub fn read(dir: &Path) -> Result<RunLog, JournalError> {
     }
     let mut log = RunLog {
         dir: dir.to_owned(),
+        schema: lines.schema,
         header,
         tells_network,
         phases: Vec::new(),
         trials: Vec::new(),
+        open: None,
+        seams: Vec::new(),
+        superseded: Vec::new(),
         end: None,
         warnings: Vec::new(),
     };
+    let mut seen = Seen::default();
+    let mut end = lines.end();
     while lines.advance()? {
         let event = match lines.parse::<Peek>("a record") {
             Ok(peek) => peek.event,
@@ -44,7 +67,8 @@ pub fn read(dir: &Path) -> Result<RunLog, JournalError> {
             }
             Err(Fault::Broken(error)) => return Err(error),
         };
-        if log.end.is_some() {
+        let may_go_on = event == Event::RunResumed && !log.is_complete();
+        if log.end.is_some() && !may_go_on {
             return Err(lines.broken(format!(
                 "expected nothing after the run-finished record, found {}",
                 event.name()
@@ -52,16 +76,51 @@ pub fn read(dir: &Path) -> Result<RunLog, JournalError> {
         }
         match event {
             Event::RunStarted => return Err(lines.broken("a run-started record may only be the first".to_owned())),
-            Event::TrialStarted => {
-                // Says where a run died; of no use to a report, but it must be readable all the same.
-                lines.record::<TrialStarted>(event)?;
+            Event::RunResumed => {
+                log.resume(lines.record::<RunResumed>(event)?.into());
+                seen.forget_all_but(&log);
             }
-            Event::Phase => log.phases.push(lines.record::<PhaseFinished>(event)?.into()),
-            Event::TrialFinished => log.trials.push(lines.record::<TrialFinished>(event)?.into()),
+            Event::TrialStarted => log.open = Some(lines.record::<TrialStarted>(event)?.trial.into()),
+            Event::Phase => {
+                let phase: PhaseRecord = lines.record::<PhaseFinished>(event)?.into();
+                let new = seen.phases.insert((phase.trial.clone(), phase.phase.clone()));
+                lines.expect_first(new, || {
+                    format!("{} of {}, {}", phase.phase, phase.trial.scenario, phase.trial.round)
+                })?;
+                log.phases.push(phase);
+            }
+            Event::TrialFinished => {
+                let trial: TrialRecord = lines.record::<TrialFinished>(event)?.into();
+                let new = seen.trials.insert(trial.trial.clone());
+                lines.expect_first(new, || {
+                    format!("the end of {}, {}", trial.trial.scenario, trial.trial.round)
+                })?;
+                log.open = None;
+                log.trials.push(trial);
+            }
             Event::RunFinished => log.end = Some(lines.record::<RunFinished>(event)?.into()),
         }
+        end = lines.end();
     }
-    Ok(log)
+    Ok((log, end))
+}
+
+/// What has been told and counts: each of it may be told once.
+#[derive(Default)]
+struct Seen {
+    phases: BTreeSet<(TrialKey, String)>,
+    trials: BTreeSet<TrialKey>,
+}
+
+impl Seen {
+    /// After a seam, what is measured again may be told again.
+    fn forget_all_but(&mut self, log: &RunLog) {
+        self.phases = log
+            .phases
+            .iter()
+            .map(|phase| (phase.trial.clone(), phase.phase.clone()))
+            .collect();
+    }
 }
 
 /// Why a line could not be parsed.
@@ -80,6 +139,8 @@ pub(super) struct Lines {
     line: Vec<u8>,
     /// Whether the current line has an end.
     terminated: bool,
+    /// The schema that the first record names; 0 before it was read.
+    schema: u64,
     /// The current line's number, from 1.
     number: usize,
     /// Bytes read so far, line ends included.
@@ -103,6 +164,7 @@ impl Lines {
             reader: BufReader::new(file),
             line: Vec::new(),
             terminated: false,
+            schema: 0,
             number: 0,
             offset: 0,
         })
@@ -123,14 +185,14 @@ impl Lines {
             Err(Fault::Broken(error)) => return Err(error),
         };
         match schema {
-            Some(SCHEMA) => {}
+            Some(schema @ 1..=SCHEMA) => self.schema = schema,
             Some(schema) if schema > SCHEMA => {
                 return Err(JournalError::Newer {
                     path: self.path.clone(),
                     schema,
                 });
             }
-            Some(schema) => return Err(self.broken(format!("there is no schema {schema}; expected {SCHEMA}"))),
+            Some(schema) => return Err(self.broken(format!("there is no schema {schema}; expected 1 to {SCHEMA}"))),
             None => {
                 return Err(self.broken(format!("expected the run-started record with its \"schema\": {SCHEMA}")));
             }
@@ -140,6 +202,30 @@ impl Lines {
             return Err(self.broken(format!("expected the run-started record, found {}", event.name())));
         }
         Ok(self.record::<Header>(Event::RunStarted)?.into())
+    }
+
+    /// Where the lines that were read end.
+    fn end(&self) -> End {
+        End {
+            length: self.offset,
+            terminated: self.terminated,
+        }
+    }
+
+    /// Something that a journal may hold once. Schema 1 had no rule for it.
+    fn expect_first(&self, first: bool, what: impl Fn() -> String) -> Result<(), JournalError> {
+        if first || self.schema < 2 {
+            return Ok(());
+        }
+        Err(self.broken(format!(
+            "{} is told for the second time, and the run was not gone on with between",
+            what()
+        )))
+    }
+
+    /// Whether the journal holds what a run needs to go on.
+    pub fn can_go_on(&self, header: &RunHeader) -> bool {
+        can_go_on(self.schema, header)
     }
 
     /// The file, and where in it the next line begins.
@@ -168,7 +254,7 @@ impl Lines {
     fn record<T: DeserializeOwned>(&mut self, event: Event) -> Result<T, JournalError> {
         // A line of which the kind could be read is whole JSON, so it can't be torn.
         serde_json::from_slice(&self.line)
-            .map_err(|error| self.broken(explain(&error, &format!("a {} record", event.name()))))
+            .map_err(|error| self.broken(explain(&error, &format!("a {} record", event.name()), self.schema)))
     }
 
     /// The current line as a `T`, described by `what` in an error.
@@ -176,7 +262,7 @@ impl Lines {
         match serde_json::from_slice(&self.line) {
             Ok(value) => Ok(value),
             Err(error) if self.is_torn(&error).map_err(Fault::Broken)? => Err(Fault::Torn),
-            Err(error) => Err(Fault::Broken(self.broken(explain(&error, what)))),
+            Err(error) => Err(Fault::Broken(self.broken(explain(&error, what, self.schema)))),
         }
     }
 
@@ -214,7 +300,7 @@ impl Lines {
 }
 
 /// What is wrong with a line, and what was expected.
-fn explain(error: &serde_json::Error, what: &str) -> String {
+fn explain(error: &serde_json::Error, what: &str, schema: u64) -> String {
     let text = error.to_string();
     // Each line is parsed alone, so its "line 1" would mislead.
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
@@ -223,7 +309,7 @@ fn explain(error: &serde_json::Error, what: &str) -> String {
         column => format!(" (column {column})"),
     };
     match error.classify() {
-        Category::Data => format!("expected {what} of schema {SCHEMA}, but {text}{column}"),
+        Category::Data => format!("expected {what} of schema {schema}, but {text}{column}"),
         Category::Syntax | Category::Eof | Category::Io => format!("expected one JSON object, but {text}{column}"),
     }
 }

@@ -1,4 +1,4 @@
-//! The records of a journal as they lie on disk, schema 1. They mirror the runtime types and are not them, so that a
+//! The records of a journal as they lie on disk, schema 2. They mirror the runtime types and are not them, so that a
 //! change of those can't change the format unnoticed: every conversion names every field. Not for: files (see
 //! `writer` and `reader`).
 
@@ -7,6 +7,7 @@ mod header;
 mod image;
 mod network;
 mod phase;
+mod seam;
 mod trace;
 mod transfer;
 mod trial;
@@ -17,16 +18,18 @@ use crate::runner::event::RunEvent;
 
 pub(super) use header::Header;
 pub(super) use phase::PhaseFinished;
+pub(super) use seam::RunResumed;
 pub(super) use trial::{RunFinished, TrialFinished, TrialStarted};
 
-/// The schema that is written, and the newest that is read.
-pub const SCHEMA: u64 = 1;
+/// The schema that is written, and the newest that is read; older ones are read as well.
+pub const SCHEMA: u64 = 2;
 
 /// One line of a journal, to be written.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(super) enum Record {
     RunStarted(Box<Header>),
+    RunResumed(RunResumed),
     TrialStarted(TrialStarted),
     Phase(Box<PhaseFinished>),
     TrialFinished(TrialFinished),
@@ -38,6 +41,7 @@ impl Record {
     pub fn from_event(event: &RunEvent) -> Option<Self> {
         match event {
             RunEvent::RunStarted(header) => Some(Self::RunStarted(Box::new((**header).clone().into()))),
+            RunEvent::RunResumed(seam) => Some(Self::RunResumed((**seam).clone().into())),
             RunEvent::TrialStarted(trial) => Some(Self::TrialStarted(trial.clone().into())),
             RunEvent::PhaseFinished(phase) => Some(Self::Phase(Box::new((**phase).clone().into()))),
             RunEvent::TrialFinished(trial) => Some(Self::TrialFinished(trial.clone().into())),
@@ -50,6 +54,7 @@ impl Record {
     pub fn event(&self) -> Event {
         match self {
             Self::RunStarted(_) => Event::RunStarted,
+            Self::RunResumed(_) => Event::RunResumed,
             Self::TrialStarted(_) => Event::TrialStarted,
             Self::Phase(_) => Event::Phase,
             Self::TrialFinished(_) => Event::TrialFinished,
@@ -63,6 +68,7 @@ impl Record {
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Event {
     RunStarted,
+    RunResumed,
     TrialStarted,
     Phase,
     TrialFinished,
@@ -74,6 +80,7 @@ impl Event {
     pub const fn name(self) -> &'static str {
         match self {
             Self::RunStarted => "run-started",
+            Self::RunResumed => "run-resumed",
             Self::TrialStarted => "trial-started",
             Self::Phase => "phase",
             Self::TrialFinished => "trial-finished",

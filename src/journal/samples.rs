@@ -12,8 +12,8 @@ use crate::engine::{
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::mirror::{Kind, Origin, Transfer};
 use crate::runner::event::{
-    Asker, BaseImage, Cleanup, Failure, Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead,
-    RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, StepTransfer, TrialKey, TrialRecord,
+    Asker, BaseImage, Change, Cleanup, Failure, Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead,
+    RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StepTransfer, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -49,6 +49,8 @@ pub fn header() -> RunHeader {
         suite_path: "scenarios/published.toml".to_owned(),
         selected: vec!["uv-*".to_owned()],
         suite_text: "[suite]\nname = \"published\"\n".to_owned(),
+        options: map(&[("suite", "../../scenarios/published.toml"), ("rounds", "2")]),
+        fixture_digest: "sha256:f1".to_owned(),
         fixture: "fastapi".to_owned(),
         variant: "light".to_owned(),
         seed: u64::MAX,
@@ -352,12 +354,13 @@ pub fn bare_failed_phase() -> PhaseRecord {
 
 /// A phase that was not tried.
 pub fn skipped_phase() -> PhaseRecord {
-    phase("hot push", Outcome::Skipped("cold build failed".to_owned()))
+    phase("noop push", Outcome::Skipped("cold build failed".to_owned()))
 }
 
 pub fn trial_finished(round: Round, scenario: &str) -> TrialRecord {
     TrialRecord {
         trial: trial(round, scenario),
+        failed: None,
         probed: vec!["cold".to_owned()],
         broken: vec![("hot".to_owned(), "it ended before it answered".to_owned())],
         cleanup: Cleanup {
@@ -367,6 +370,36 @@ pub fn trial_finished(round: Round, scenario: &str) -> TrialRecord {
             left_bytes: Bytes(4096),
             problems: vec!["cache record x: in use".to_owned()],
         },
+    }
+}
+
+/// A seam with everything in it.
+pub fn seam() -> Seam {
+    Seam {
+        resumed: time(1800),
+        stopped: time(1200),
+        bakeoff_version: "0.1.1".to_owned(),
+        after: Some(trial(Round::Warmup(1), "pip-single")),
+        again: Some(trial(Round::Measured(1), "uv-single[cache_mounts=off]")),
+        superseded: 1,
+        torn: true,
+        changes: vec![Change {
+            what: "kernel".to_owned(),
+            before: "6.1.0".to_owned(),
+            now: "6.1.1".to_owned(),
+        }],
+    }
+}
+
+/// A seam of a run that had measured nothing.
+pub fn bare_seam() -> Seam {
+    Seam {
+        after: None,
+        again: None,
+        superseded: 0,
+        torn: false,
+        changes: vec![],
+        ..seam()
     }
 }
 
@@ -384,10 +417,18 @@ pub fn events() -> Vec<RunEvent> {
         RunEvent::TrialStarted(trial(Round::Warmup(1), "pip-single")),
         RunEvent::TrialFinished(TrialRecord {
             trial: trial(Round::Warmup(1), "pip-single"),
+            failed: Some("no Docker Engine answers".to_owned()),
             probed: vec![],
             broken: vec![],
             cleanup: Cleanup::default(),
         }),
+        RunEvent::TrialStarted(trial(Round::Measured(1), "uv-single[cache_mounts=off]")),
+        RunEvent::PhaseFinished(Box::new(superseded_phase())),
+        RunEvent::RunFinished(RunEnd {
+            ended: time(1200),
+            interrupted: true,
+        }),
+        RunEvent::RunResumed(Box::new(seam())),
         RunEvent::TrialStarted(trial(Round::Measured(1), "uv-single[cache_mounts=off]")),
     ];
     for phase in [
@@ -405,6 +446,11 @@ pub fn events() -> Vec<RunEvent> {
     )));
     events.push(RunEvent::RunFinished(run_end(false)));
     events
+}
+
+/// A phase of a trial that is measured again.
+pub fn superseded_phase() -> PhaseRecord {
+    phase("hot build", Outcome::Measured)
 }
 
 /// Every event that is only for the progress display.
@@ -433,6 +479,10 @@ pub fn without_log(mut phase: PhaseRecord) -> PhaseRecord {
 pub fn write(dir: &Path, events: &[RunEvent]) {
     let mut journal = Journal::create(dir).unwrap();
     for event in events {
+        if matches!(event, RunEvent::RunResumed(_)) {
+            drop(journal);
+            (journal, _, _) = Journal::reopen(dir).unwrap();
+        }
         journal.append(event).unwrap();
     }
 }

@@ -39,6 +39,8 @@ pub struct RunSummary {
     pub started: DateTime<Utc>,
     /// Whether it came to its end.
     pub state: RunState,
+    /// Whether `bakeoff run --resume` can go on with it.
+    pub resumable: bool,
     /// The number of scenarios.
     pub scenarios: usize,
     /// Measured rounds of which every trial was finished.
@@ -54,8 +56,10 @@ pub enum RunState {
     Finished,
     /// The user stopped it.
     Interrupted,
-    /// It has no end: it still runs, or it died.
+    /// It has no end: it died.
     Unfinished,
+    /// A process measures it.
+    Running,
 }
 
 impl RunState {
@@ -66,6 +70,7 @@ impl RunState {
             Self::Finished => "finished",
             Self::Interrupted => "interrupted",
             Self::Unfinished => "unfinished",
+            Self::Running => "running",
         }
     }
 }
@@ -213,6 +218,7 @@ fn time_in_name(name: &str) -> Option<DateTime<Utc>> {
 fn summarise(dir: &Path) -> Result<RunSummary, JournalError> {
     let mut lines = Lines::open(dir)?;
     let header = lines.header()?;
+    let can_go_on = lines.can_go_on(&header);
     let (mut file, first) = lines.into_rest();
     let Progress { last_trial, end } = tail::progress(&mut file, first).map_err(|source| JournalError::File {
         operation: "read",
@@ -222,9 +228,11 @@ fn summarise(dir: &Path) -> Result<RunSummary, JournalError> {
     let state = match end {
         Some(end) if end.interrupted => RunState::Interrupted,
         Some(_) => RunState::Finished,
+        None if is_held(&file) => RunState::Running,
         None => RunState::Unfinished,
     };
     Ok(RunSummary {
+        resumable: can_go_on && matches!(state, RunState::Interrupted | RunState::Unfinished),
         rounds_done: last_trial.map_or(0, |trial| rounds_done(&header, &trial)),
         id: header.run,
         dir: dir.to_owned(),
@@ -235,6 +243,11 @@ fn summarise(dir: &Path) -> Result<RunSummary, JournalError> {
         scenarios: header.scenarios.len(),
         rounds_planned: header.rounds,
     })
+}
+
+/// Whether a process writes to the journal: it holds the lock.
+fn is_held(file: &fs::File) -> bool {
+    matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
 }
 
 /// Measured rounds that were complete when `last` was finished. Trials run in the order of the first record, so all

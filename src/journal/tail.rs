@@ -58,16 +58,19 @@ fn after_first_line_end(bytes: &[u8]) -> &[u8] {
 
 fn scan(bytes: &[u8]) -> Progress {
     let mut progress = Progress::default();
+    // The end before a seam is none.
+    let mut went_on = false;
     for line in bytes.rsplit(|byte| *byte == b'\n') {
         match from_slice::<Peek>(line).map(|peek| peek.event) {
-            Ok(Event::RunFinished) => progress.end = from_slice::<RunFinished>(line).ok().map(Into::into),
+            Ok(Event::RunResumed) => went_on = true,
+            Ok(Event::RunFinished) if !went_on => progress.end = from_slice::<RunFinished>(line).ok().map(Into::into),
             Ok(Event::TrialFinished) => {
                 if let Ok(record) = from_slice::<TrialFinished>(line) {
                     progress.last_trial = Some(record.trial.into());
                     return progress;
                 }
             }
-            Ok(Event::RunStarted | Event::TrialStarted | Event::Phase) | Err(_) => {}
+            Ok(Event::RunStarted | Event::TrialStarted | Event::Phase | Event::RunFinished) | Err(_) => {}
         }
     }
     progress

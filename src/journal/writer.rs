@@ -1,18 +1,38 @@
 //! Writes a journal: one line per record, on the disk before `append` returns, so that a run that is killed loses
 //! nothing that it had measured. Not for: deciding which phase's log is kept (that is the runner's).
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
+use super::reader::{End, read_to_end};
 use super::record::{Event, Record};
-use super::{FILE_NAME, JournalError, LOG_FOLDER};
+use super::{FILE_NAME, JournalError, LOG_FOLDER, RunLog};
 use crate::runner::event::{RunEvent, TrialKey};
 
 /// Bytes of a log file's name before its number and extension; file systems allow 255 in all.
 const LOG_NAME_BYTES: usize = 160;
 
-/// A journal that is being written.
+/// How long a lock is waited for: whoever only looks at a journal holds its lock for a moment.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
+
+/// What may be written next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The run's start.
+    Empty,
+    /// Anything but a start.
+    Going,
+    /// A seam.
+    Reopened,
+    /// Nothing: a run that was interrupted goes on with a journal that is opened again.
+    Ended,
+}
+
+/// A journal that is being written. It is locked while this lives, so that no other process writes to it.
 #[derive(Debug)]
 pub struct Journal {
     dir: PathBuf,
@@ -20,10 +40,11 @@ pub struct Journal {
     file: File,
     /// Bytes of whole records in the file.
     length: u64,
+    /// Whether the last of them has its line end.
+    terminated: bool,
     /// Whether the file may hold more than `length` bytes, because a failed write could not be taken back.
     damaged: bool,
-    /// The last record written.
-    last: Option<Event>,
+    state: State,
 }
 
 impl Journal {
@@ -53,6 +74,7 @@ impl Journal {
                     }
                 }
             })?;
+        lock(&file, dir, &path)?;
         // A file is only as safe as the entry that names it, and so is each new folder above it.
         sync_folder(dir)?;
         for parent in missing.iter().filter_map(|dir| dir.parent()) {
@@ -63,9 +85,48 @@ impl Journal {
             path,
             file,
             length: 0,
+            terminated: true,
             damaged: false,
-            last: None,
+            state: State::Empty,
         })
+    }
+
+    /// Opens the journal of a run that is to go on, and reads it; also says when it was last written to. A last line that
+    /// was cut off goes with the first record that is written.
+    ///
+    /// # Errors
+    /// If another process writes to it, if it can't be read or written, if its schema is too old, or if the run is complete.
+    pub fn reopen(dir: &Path) -> Result<(Self, RunLog, DateTime<Utc>), JournalError> {
+        let path = dir.join(FILE_NAME);
+        let file = OpenOptions::new().append(true).open(&path).map_err(|source| {
+            if source.kind() == ErrorKind::NotFound {
+                JournalError::Missing { dir: dir.to_owned() }
+            } else {
+                file_error("open", &path)(source)
+            }
+        })?;
+        lock(&file, dir, &path)?;
+        let written = file
+            .metadata()
+            .and_then(|data| data.modified())
+            .map_err(file_error("read", &path))?;
+        let (log, End { length, terminated }) = read_to_end(dir)?;
+        if !log.is_resumable() {
+            return Err(JournalError::NotResumable {
+                dir: dir.to_owned(),
+                schema: log.schema,
+            });
+        }
+        let journal = Self {
+            dir: dir.to_owned(),
+            path,
+            file,
+            length,
+            terminated,
+            damaged: true,
+            state: State::Reopened,
+        };
+        Ok((journal, log, written.into()))
     }
 
     /// The run's folder.
@@ -79,19 +140,21 @@ impl Journal {
     /// After an error the file is as it was before, so that a later append (once there is room again) goes well.
     ///
     /// # Errors
-    /// If the event is the first and not a run's start, or it is a second start, or comes after a run's end; if the
-    /// file can't be written.
+    /// If the event is the first and not a run's start, or it is a second start, or comes after a run's end, or is not the
+    /// seam of a run that goes on; if the file can't be written.
     pub fn append(&mut self, event: &RunEvent) -> Result<(), JournalError> {
         let Some(record) = Record::from_event(event) else {
             return Ok(());
         };
         let event = record.event();
-        let problem = match (self.last, event) {
-            (None, Event::RunStarted) => None,
-            (None, _) => Some("the run has not started"),
-            (Some(Event::RunFinished), _) => Some("the run has ended"),
-            (Some(_), Event::RunStarted) => Some("the run has started before"),
-            (Some(_), _) => None,
+        let problem = match (self.state, event) {
+            (State::Empty, Event::RunStarted) | (State::Reopened, Event::RunResumed) => None,
+            (State::Empty, _) => Some("the run has not started"),
+            (State::Reopened, _) => Some("the run goes on, which has not been told"),
+            (State::Ended, _) => Some("the run has ended"),
+            (State::Going, Event::RunStarted) => Some("the run has started before"),
+            (State::Going, Event::RunResumed) => Some("the run is going on"),
+            (State::Going, _) => None,
         };
         if let Some(reason) = problem {
             return Err(JournalError::Order {
@@ -107,7 +170,11 @@ impl Journal {
         })?;
         line.push(b'\n');
         self.write_line(&line)?;
-        self.last = Some(event);
+        self.state = if event == Event::RunFinished {
+            State::Ended
+        } else {
+            State::Going
+        };
         Ok(())
     }
 
@@ -141,6 +208,14 @@ impl Journal {
         if self.damaged {
             self.roll_back().map_err(file_error("repair", &self.path))?;
         }
+        if !self.terminated {
+            self.write_bytes(b"\n")?;
+            self.terminated = true;
+        }
+        self.write_bytes(line)
+    }
+
+    fn write_bytes(&mut self, line: &[u8]) -> Result<(), JournalError> {
         if let Err(source) = self.file.write_all(line).and_then(|()| self.file.sync_data()) {
             // The beginning of a line must not stay: the next record would make it a broken line in the middle.
             self.damaged = self.roll_back().is_err();
@@ -209,6 +284,23 @@ fn safe_name(name: &str) -> String {
         "phase".to_owned()
     } else {
         safe.to_owned()
+    }
+}
+
+/// Locks a journal for this process. A file system without locks can't keep two processes apart, and is no reason not to
+/// measure.
+fn lock(file: &File, dir: &Path, path: &Path) -> Result<(), JournalError> {
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_LIMIT => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(TryLockError::WouldBlock) => return Err(JournalError::Busy { dir: dir.to_owned() }),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(file_error("lock", path)(error)),
+        }
     }
 }
 

@@ -20,6 +20,8 @@ const AFTER_FACTORS: [&str; 8] = [
 ];
 /// Only of runs with a mirror.
 const DOWNLOADED: &str = "downloaded_bytes";
+/// Only of runs that were gone on with.
+const SEAMS: &str = "seams_before";
 const LAST: [&str; 3] = ["cached_steps", "steps", "message"];
 
 /// Writes the records. A factor becomes a column `factor.NAME`, empty where it does not matter to a scenario.
@@ -35,6 +37,8 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> Result<(), ReportE
     head.extend(AFTER_FACTORS.map(String::from));
     let mirrored = report.raw.iter().any(|row| row.downloaded.is_some());
     head.extend(mirrored.then(|| DOWNLOADED.to_owned()));
+    let resumed = !report.run.seams.is_empty();
+    head.extend(resumed.then(|| SEAMS.to_owned()));
     head.extend(LAST.map(String::from));
     writer.write_record(&head).map_err(ReportError::Csv)?;
     for row in &report.raw {
@@ -91,6 +95,7 @@ fn record(report: &Report, row: &RawRow, factors: &[&str], mirrored: bool) -> Ve
         optional(row.new_bytes.map(|size| size.0)),
     ]);
     record.extend(mirrored.then(|| optional(row.downloaded.map(|size| size.0))));
+    record.extend((!run.seams.is_empty()).then(|| row.seams.to_string()));
     record.extend([optional(row.cached_steps), optional(row.steps), row.message.clone()]);
     record
 }

@@ -9,7 +9,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::analysis::{Cell, CellValue, RawRow, Report, Row};
-use crate::runner::event::{EngineHead, Round};
+use crate::runner::event::{self, EngineHead, Round};
 use crate::units::Nanos;
 
 use super::ReportError;
@@ -48,6 +48,38 @@ struct Run<'a> {
     rounds: u32,
     warmup: u32,
     network: Option<Network<'a>>,
+    /// Where it was gone on with after it had died or been interrupted.
+    resumed: Vec<Seam<'a>>,
+    /// The command that goes on with it, if it is unfinished.
+    resume: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Seam<'a> {
+    at: String,
+    gap_seconds: f64,
+    bakeoff_version: &'a str,
+    /// The last trial that had ended.
+    after: Option<Trial<'a>>,
+    /// The trial that was measured again.
+    again: Option<Trial<'a>>,
+    /// Phases of that trial which don't count.
+    superseded_phases: u32,
+    changes: Vec<Change<'a>>,
+}
+
+#[derive(Serialize)]
+struct Trial<'a> {
+    role: &'static str,
+    round: u32,
+    scenario: &'a str,
+}
+
+#[derive(Serialize)]
+struct Change<'a> {
+    what: &'a str,
+    before: &'a str,
+    now: &'a str,
 }
 
 #[derive(Serialize)]
@@ -156,6 +188,8 @@ struct RawPhase<'a> {
     role: &'static str,
     round: u32,
     position: Option<usize>,
+    /// How often the run had been gone on with before.
+    seams: usize,
     scenario: &'a str,
     phase: &'a str,
     kind: &'a str,
@@ -198,6 +232,8 @@ fn document(report: &Report) -> Document<'_> {
             rounds: run.rounds,
             warmup: run.warmup,
             network: run.network.as_ref().map(network),
+            resumed: run.seams.iter().map(seam).collect(),
+            resume: report.resume.as_deref(),
         },
         scenarios: report
             .columns
@@ -318,15 +354,48 @@ fn environment(report: &Report) -> Environment<'_> {
     }
 }
 
-fn phase(row: &RawRow) -> RawPhase<'_> {
-    let (role, round) = match row.round {
+/// A round in the words of the journal.
+fn role(round: Round) -> (&'static str, u32) {
+    match round {
         Round::Warmup(n) => ("warm-up", n),
         Round::Measured(n) => ("measured", n),
-    };
+    }
+}
+
+fn seam(seam: &event::Seam) -> Seam<'_> {
+    let gap = (seam.resumed - seam.stopped).to_std().unwrap_or_default();
+    Seam {
+        at: seam.resumed.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        gap_seconds: gap.as_secs_f64(),
+        bakeoff_version: &seam.bakeoff_version,
+        after: seam.after.as_ref().map(trial),
+        again: seam.again.as_ref().map(trial),
+        superseded_phases: seam.superseded,
+        changes: seam.changes.iter().map(change).collect(),
+    }
+}
+
+fn trial(trial: &event::TrialKey) -> Trial<'_> {
+    let (role, round) = role(trial.round);
+    Trial {
+        role,
+        round,
+        scenario: &trial.scenario,
+    }
+}
+
+fn change(change: &event::Change) -> Change<'_> {
+    let event::Change { what, before, now } = change;
+    Change { what, before, now }
+}
+
+fn phase(row: &RawRow) -> RawPhase<'_> {
+    let (role, round) = role(row.round);
     RawPhase {
         role,
         round,
         position: row.position,
+        seams: row.seams,
         scenario: &row.scenario,
         phase: &row.phase,
         kind: &row.kind,

@@ -39,6 +39,50 @@ fn terminal_of_an_interrupted_run() {
 }
 
 #[test]
+fn the_mark_of_a_seam_stands_in_every_format() {
+    let log = sample::resumed();
+    let notes = |text: String| {
+        text.lines()
+            .filter(|line| line.contains("gone on with"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    insta::assert_snapshot!(notes(plain(&log, Format::Terminal)).join("\n"));
+    assert_eq!(notes(plain(&log, Format::Markdown)).len(), 2);
+    assert!(plain(&log, Format::Html).contains("gone on with before its first trial had ended"));
+    let json: serde_json::Value = serde_json::from_str(&plain(&log, Format::Json)).expect("JSON");
+    assert_eq!(json["run"]["resumed"][0]["gap_seconds"], 2280.0);
+    assert_eq!(json["run"]["resumed"][1]["after"]["round"], 2);
+    assert_eq!(json["run"]["resumed"][1]["changes"][0]["now"], "6.1.1");
+    assert_eq!(json["run"]["resume"], serde_json::Value::Null);
+    // In the long form each row says how many seams lie before it.
+    let csv = plain(&log, Format::Csv);
+    let mut rows = ::csv::Reader::from_reader(csv.as_bytes());
+    let column = rows
+        .headers()
+        .expect("a head")
+        .iter()
+        .position(|name| name == "seams_before")
+        .expect("a column");
+    let seams: Vec<_> = rows
+        .records()
+        .map(|row| row.expect("a row")[column].to_owned())
+        .collect();
+    assert_eq!(seams.join(""), "1".repeat(6) + &"2".repeat(6));
+    assert!(!plain(&sample::full(), Format::Csv).contains("seams_before"));
+}
+
+#[test]
+fn a_report_is_the_same_but_for_the_marks_of_seams() {
+    let seamed = sample::resumed();
+    let mut bare = seamed.clone();
+    bare.seams.clear();
+    let (seamed, bare) = (Report::of(&seamed), Report::of(&bare));
+    assert_eq!(seamed.rows, bare.rows);
+    assert_eq!(seamed.notes.len(), bare.notes.len() + 2);
+}
+
+#[test]
 fn markdown() {
     insta::assert_snapshot!(plain(&sample::full(), Format::Markdown));
 }

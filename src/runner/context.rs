@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::NamedTempFile;
 
 use super::{RunError, Trial};
 use crate::engine::archive::archive;
@@ -20,7 +20,7 @@ pub(super) struct Ready {
     /// The Dockerfile's name in it.
     pub dockerfile: String,
     _packed: Option<NamedTempFile>,
-    _folder: Option<TempDir>,
+    _folder: Option<crate::scratch::Folder>,
 }
 
 fn failed(operation: &'static str) -> impl Fn(std::io::Error) -> EngineError {
@@ -51,7 +51,7 @@ impl<E: Engine> Trial<'_, E> {
 
     /// The Dockerfile gets a folder of its own: it is not the one of the fixture, and no file of the context.
     fn folders(&self) -> Result<Ready, RunError> {
-        let folder = TempDir::new().map_err(failed("making a folder in"))?;
+        let folder = crate::scratch::Folder::new("context").map_err(failed("making a folder in"))?;
         let original = &self.scenario.dockerfile_path;
         let name = original.file_name().unwrap_or_default().to_owned();
         let write = failed("writing a file in");
@@ -77,7 +77,7 @@ impl<E: Engine> Trial<'_, E> {
     }
 
     fn pack(&self) -> Result<Ready, RunError> {
-        let file = NamedTempFile::new().map_err(failed("making a file in"))?;
+        let file = crate::scratch::file("context").map_err(failed("making a file in"))?;
         let extra = [(DOCKERFILE.to_owned(), self.dockerfile.text().as_bytes().to_vec())];
         write_context(
             self.workspace.path(),
@@ -105,11 +105,11 @@ pub(super) fn of_files(files: &[(PathBuf, Vec<u8>)], builder: Builder, key: &str
     let write = failed("writing a file in");
     if builder == Builder::Classic {
         let bytes = archive(files, 0o644).map_err(failed("packing a context in"))?;
-        let file = NamedTempFile::new().map_err(failed("making a file in"))?;
+        let file = crate::scratch::file("context").map_err(failed("making a file in"))?;
         std::fs::write(file.path(), bytes).map_err(write)?;
         return Ok(packed(file, "Dockerfile"));
     }
-    let folder = TempDir::new().map_err(failed("making a folder in"))?;
+    let folder = crate::scratch::Folder::new("context").map_err(failed("making a folder in"))?;
     for (path, content) in files {
         let path = folder.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).map_err(&write)?;

@@ -330,9 +330,7 @@ impl<E: Engine> Session<'_, E> {
 }
 
 fn temporary_file() -> Result<NamedTempFile, EngineError> {
-    let prefix = format!("bakeoff-{}-", std::process::id());
-    let made = tempfile::Builder::new().prefix(&prefix).tempfile();
-    made.map_err(|source| EngineError::File {
+    crate::scratch::file("bases").map_err(|source| EngineError::File {
         operation: "making a file in",
         path: std::env::temp_dir(),
         source,

@@ -17,6 +17,8 @@ pub use crate::plan::{Round, TrialKey};
 pub enum RunEvent {
     /// The run begins; nothing has been measured yet.
     RunStarted(Box<RunHeader>),
+    /// The run goes on after it had died or been interrupted.
+    RunResumed(Box<Seam>),
     /// Unmeasured work before the first trial, for the progress display: `making the stand-in for python`.
     Preparing(String),
     /// A trial begins.
@@ -57,6 +59,11 @@ pub struct RunHeader {
     pub suite_path: String,
     /// The suite file's text.
     pub suite_text: String,
+    /// What the command line said in place of the suite and of defaults, and where the suite file lies as seen from the
+    /// run's folder, by name: a run that goes on needs it. Never anything secret.
+    pub options: BTreeMap<String, String>,
+    /// Identifies the fixture's files; empty where nobody meant to go on with the run.
+    pub fixture_digest: String,
     /// The patterns by which the user chose among the scenarios; empty for all.
     pub selected: Vec<String>,
     /// The fixture's name.
@@ -85,6 +92,38 @@ pub struct RunHeader {
     pub fingerprint: Fingerprint,
     /// Published figures to show beside the measured ones.
     pub published: Option<PublishedHead>,
+}
+
+/// Where a run went on after it had died or been interrupted. All of the unfinished trial is measured again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seam {
+    /// When it went on.
+    pub resumed: DateTime<Utc>,
+    /// When its journal had last been written to before.
+    pub stopped: DateTime<Utc>,
+    /// The version of bakeoff that went on with it.
+    pub bakeoff_version: String,
+    /// The last trial that had ended; `None` if none had.
+    pub after: Option<TrialKey>,
+    /// The trial that had begun and not ended.
+    pub again: Option<TrialKey>,
+    /// How many of its phases had ended. They don't count.
+    pub superseded: u32,
+    /// Whether the journal's last line was cut off, and so was dropped.
+    pub torn: bool,
+    /// What of the machine, the engine and the base images is not as it was.
+    pub changes: Vec<Change>,
+}
+
+/// Something that is not as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What: `kernel`.
+    pub what: String,
+    /// As it was.
+    pub before: String,
+    /// As it is.
+    pub now: String,
 }
 
 /// A scenario as the journal knows it.
@@ -281,6 +320,9 @@ pub struct Failure {
 pub struct TrialRecord {
     /// The trial.
     pub trial: TrialKey,
+    /// Why it ended before its last phase, where something outside its phases failed: the engine, the registry, the mirror,
+    /// a full disk.
+    pub failed: Option<String>,
     /// The images that were started and worked.
     pub probed: Vec<String>,
     /// The images that were started and did not work, with the reason: no phase that made or pushed one counts.

@@ -30,6 +30,8 @@ impl<E: Engine> Session<'_, E> {
             description: suite.description.clone(),
             suite_path: suite.path.display().to_string(),
             suite_text: suite.text.clone(),
+            options: self.settings.options.clone(),
+            fixture_digest: self.settings.fixture_digest.clone(),
             selected: self.settings.selected.clone(),
             fixture: suite.fixture.name.clone(),
             variant: suite.fixture.variant.clone(),
@@ -73,7 +75,7 @@ pub(super) const fn kind_name(kind: PhaseKind) -> &'static str {
     }
 }
 
-fn phase_head(spec: &PhaseSpec) -> PhaseHead {
+pub(super) fn phase_head(spec: &PhaseSpec) -> PhaseHead {
     let temperature = match spec.temperature {
         Temperature::Cold => "cold",
         Temperature::Hot => "hot",

@@ -15,8 +15,10 @@ mod phase;
 mod prepare;
 mod probe;
 mod redact;
+mod resume;
 mod trial;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use chrono::Utc;
@@ -31,10 +33,11 @@ use crate::mirror::{MirrorError, Upstream, UpstreamError};
 use crate::plan::Plan;
 use crate::suite::{PhaseKind, Suite};
 use crate::units::RunId;
-use event::{Outcome, PhaseRecord, Round, RunEnd, RunEvent, TrialKey};
+use event::{Change, Outcome, PhaseRecord, RunEnd, RunEvent, TrialKey};
 
 pub use network::{generated, recordings};
 pub use prepare::Session;
+pub use resume::{Resume, differences};
 pub use trial::Trial;
 
 /// Receives every event; [`ControlFlow::Break`] stops the run (the journal can't be written, say).
@@ -57,6 +60,12 @@ pub struct Settings {
     pub index: Option<Upstream>,
     /// How often one trial may apply the same edit: lock files are made for as many states.
     pub repeats: usize,
+    /// What the command line said in place of the suite and of defaults, by name, for the journal.
+    pub options: BTreeMap<String, String>,
+    /// Identifies the fixture's files, for a run that goes on; empty if nobody will.
+    pub fixture_digest: String,
+    /// The run that goes on, if this is not a new one.
+    pub resume: Option<Resume>,
 }
 
 /// Why a run could not begin or go on.
@@ -154,12 +163,21 @@ pub enum RunError {
     /// The generated packages can't be made.
     #[error(transparent)]
     Synthetic(#[from] SyntheticError),
+    /// A run that goes on would be measured on another machine or engine than before.
+    #[error("the machine or its engine is another one than the run began with: {}", listed(.0))]
+    OtherMachine(Vec<Change>),
     /// Whoever listens to the events asked to stop.
     #[error("the run was stopped: its events could not be kept")]
     Stopped,
     /// The user interrupted.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// What has changed, in words.
+fn listed(changes: &[Change]) -> String {
+    let change = |change: &Change| format!("{} {} was {}", change.what, change.now, change.before);
+    changes.iter().map(change).collect::<Vec<_>>().join(", ")
 }
 
 /// Runs the plan to its end, or until it is cancelled. A failed phase ends its trial, not the run.
@@ -197,7 +215,13 @@ async fn run_trials<E: Engine>(session: &Session<'_, E>, plan: &Plan) -> Result<
         for &index in &block.trials {
             session.go_on()?;
             ordinal += 1;
-            run_trial(session, index, block.round, ordinal).await?;
+            let key = TrialKey {
+                round: block.round,
+                scenario: session.suite.scenarios[index].name.clone(),
+            };
+            if !session.has_finished(&key) {
+                run_trial(session, index, key, ordinal).await?;
+            }
         }
     }
     Ok(())
@@ -206,21 +230,18 @@ async fn run_trials<E: Engine>(session: &Session<'_, E>, plan: &Plan) -> Result<
 async fn run_trial<E: Engine>(
     session: &Session<'_, E>,
     scenario: usize,
-    round: Round,
+    key: TrialKey,
     ordinal: u32,
 ) -> Result<(), RunError> {
     let scenario = &session.suite.scenarios[scenario];
-    let key = TrialKey {
-        round,
-        scenario: scenario.name.clone(),
-    };
     session.tell(RunEvent::TrialStarted(key.clone()))?;
     let mut trial = Trial::open(session, scenario, key, ordinal).await?;
     let measured = measure(session, &mut trial).await;
     // What the trial made goes away however it ended; only then is its end told.
     let record = trial.close(measured.is_ok()).await;
-    session.tell(RunEvent::TrialFinished(record))?;
-    measured.and(session.go_on())
+    // An interrupted trial has no end: a run that goes on measures all of it again.
+    measured.and(session.go_on())?;
+    session.tell(RunEvent::TrialFinished(record))
 }
 
 /// The journey: every phase, in order.

@@ -7,11 +7,11 @@ use std::ops::ControlFlow;
 use tokio_util::sync::CancellationToken;
 
 use super::engines::Engines;
-use super::event::{BaseImage, NetworkHead, RunEvent};
+use super::event::{BaseImage, NetworkHead, RunEvent, TrialKey};
 use super::redact::Redactor;
 use super::{Events, RunError, Settings, cleanup};
 use crate::engine::archive::unpack;
-use crate::engine::{ContainerExit, ContainerSpec, Engine, EngineInfo, Progress, RUN_LABEL, reaper};
+use crate::engine::{ContainerExit, ContainerSpec, Engine, EngineInfo, Owned, OwnedKind, Progress, RUN_LABEL, reaper};
 use crate::fixture::Locks;
 use crate::images::trust::{self, Trust};
 use crate::images::{Base, BaseImages};
@@ -91,19 +91,32 @@ impl<'a, E: Engine> Session<'a, E> {
             () = cancel.cancelled() => Err(RunError::Interrupted),
             prepared = preparing => prepared,
         };
-        if let Err(error) = prepared {
-            cleanup::remove_by_label(&session).await;
+        let told = match prepared {
+            Ok(()) => session.tell_first(plan),
+            Err(error) => {
+                cleanup::remove_by_label(&session).await;
+                Err(error)
+            }
+        };
+        if let Err(error) = told {
             session.finish().await;
             return Err(error);
         }
-        let header = session.header(plan);
-        session.tell(RunEvent::RunStarted(Box::new(header)))?;
         Ok(session)
     }
 
     /// Removes what the trials shared in the host's engine; call it when the last one has been closed.
     pub async fn finish(&self) {
         self.remove_engine_network().await;
+    }
+
+    /// Tells that the run begins, or goes on.
+    fn tell_first(&self, plan: &Plan) -> Result<(), RunError> {
+        let header = self.header(plan);
+        self.tell(match &self.settings.resume {
+            None => RunEvent::RunStarted(Box::new(header)),
+            Some(resume) => RunEvent::RunResumed(Box::new(resume.seam(&header)?)),
+        })
     }
 
     /// Tells an event, with the values of build arguments redacted.
@@ -151,9 +164,28 @@ impl<'a, E: Engine> Session<'a, E> {
         BTreeMap::from([(RUN_LABEL.to_owned(), self.settings.run.0.clone())])
     }
 
-    /// Runs are exclusive per engine, so what carries the label of another run was left by one that died.
+    /// Whether a run that goes on has measured a trial before.
+    pub(super) fn has_finished(&self, trial: &TrialKey) -> bool {
+        self.settings
+            .resume
+            .as_ref()
+            .is_some_and(|resume| resume.finished.contains(trial))
+    }
+
+    /// What tells the things of a trial from those of any other, and from what the trial itself left in a process that died:
+    /// its caches must not be found.
+    pub(super) fn nonce(&self, ordinal: u32) -> String {
+        let run = &self.settings.run;
+        match &self.settings.resume {
+            None => format!("{run}-{ordinal}"),
+            Some(resume) => format!("{run}-{ordinal}.{}", resume.seams + 1),
+        }
+    }
+
+    /// Runs are exclusive per engine, so what carries the label of another run, or of this one before it begins, was left
+    /// by one that died.
     async fn remove_left_overs(&self) -> Result<(), RunError> {
-        let doomed = |thing: &crate::engine::Owned| thing.run != "stand-in" && thing.run != self.settings.run.0;
+        let doomed = |thing: &Owned| thing.run != "stand-in" || thing.kind == OwnedKind::Container;
         reaper::reap(self.engine, doomed, |thing| {
             self.note(format!("removing left-over {}", thing.name));
         })

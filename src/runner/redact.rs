@@ -66,6 +66,24 @@ impl Redactor {
         }
     }
 
+    /// The suite's text as it goes to disk.
+    pub(super) fn suite_text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let Some(assignments) = &self.assignments {
+            let with = format!("$1$2\"{REDACTED}\"");
+            text = assignments.replace_all(&text, with).into_owned();
+        }
+        self.text(&mut text);
+        text
+    }
+
+    /// Any other text as it goes to disk.
+    pub(super) fn redacted(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        self.text(&mut text);
+        text
+    }
+
     fn text(&self, text: &mut String) {
         for value in &self.values {
             if text.contains(value.as_str()) {
@@ -77,11 +95,7 @@ impl Redactor {
     pub(super) fn scrub(&self, event: &mut RunEvent) {
         match event {
             RunEvent::RunStarted(header) => {
-                if let Some(assignments) = &self.assignments {
-                    let with = format!("$1$2\"{REDACTED}\"");
-                    header.suite_text = assignments.replace_all(&header.suite_text, with).into_owned();
-                }
-                self.text(&mut header.suite_text);
+                header.suite_text = self.suite_text(&header.suite_text);
                 for image in &mut header.images {
                     self.text(&mut image.role);
                     self.text(&mut image.reference);
@@ -114,7 +128,14 @@ impl Redactor {
                 let labels = record.image.iter_mut().flat_map(|image| image.labels.values_mut());
                 labels.for_each(|label| self.text(label));
             }
+            RunEvent::RunResumed(seam) => {
+                for change in &mut seam.changes {
+                    self.text(&mut change.before);
+                    self.text(&mut change.now);
+                }
+            }
             RunEvent::TrialFinished(record) => {
+                record.failed.iter_mut().for_each(|cause| self.text(cause));
                 record.broken.iter_mut().for_each(|(_, reason)| self.text(reason));
                 record
                     .cleanup

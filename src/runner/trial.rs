@@ -76,7 +76,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         ordinal: u32,
     ) -> Result<Self, RunError> {
         session.note(format!("setting up {} ({})", key.scenario, key.round));
-        let nonce = format!("{}-{ordinal}", session.settings.run);
+        let nonce = session.nonce(ordinal);
         let place = session.place(scenario, &nonce).await?;
         let mut workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
         if let Some(mirror) = &session.mirror {
@@ -202,6 +202,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         }
         TrialRecord {
             trial,
+            failed: None,
             probed,
             broken,
             cleanup,

@@ -75,6 +75,13 @@ pub enum NetworkMode {
 }
 
 impl NetworkMode {
+    /// The mode of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [Self::Auto, Self::Record, Self::Replay, Self::Upstream];
+        all.into_iter().find(|mode| mode.name() == name)
+    }
+
     /// As suites and the command line have it.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -8,6 +8,7 @@ use crate::runner::event::{Asker, Outcome, Round, RunEvent};
 use crate::units::{Bytes, Nanos};
 
 const PINNED: &str = include_str!("../testdata/schema-1.jsonl");
+const NEWEST: &str = include_str!("../testdata/schema-2.jsonl");
 const WITH_NETWORK: &str = include_str!("../testdata/schema-1-network.jsonl");
 
 fn folder(text: impl AsRef<[u8]>) -> tempfile::TempDir {
@@ -57,6 +58,10 @@ fn what_is_written_is_read_back() {
             _ => {}
         }
     }
+    // The first was measured before the seam, in a trial that had not ended.
+    assert_eq!(log.superseded, [phases.remove(0)]);
+    assert_eq!(log.seams, [samples::seam()]);
+    assert_eq!((log.schema, log.open.clone(), log.is_complete()), (2, None, true));
     assert_eq!(phases.len(), 5);
     assert_eq!(log.phases, phases);
     assert_eq!(trials.len(), 2);
@@ -286,7 +291,7 @@ fn a_missing_first_record_is_an_error() {
     let (_, rest) = PINNED.split_once('\n').unwrap();
     assert_eq!(
         error(rest),
-        "journal.jsonl, line 1: expected the run-started record with its \"schema\": 1"
+        "journal.jsonl, line 1: expected the run-started record with its \"schema\": 2"
     );
     let phase = "{\"event\":\"phase\",\"schema\":1}\n";
     assert_eq!(
@@ -297,10 +302,10 @@ fn a_missing_first_record_is_an_error() {
 
 #[test]
 fn an_unknown_schema_is_an_error_whatever_else_the_record_holds() {
-    let newer = "{\"event\":\"begin\",\"schema\":2,\"run\":{}}\n";
+    let newer = "{\"event\":\"begin\",\"schema\":3,\"run\":{}}\n";
     assert_eq!(
         error(newer),
-        "journal.jsonl was written by a newer bakeoff: schema 2, this one reads 1"
+        "journal.jsonl was written by a newer bakeoff: schema 3, this one reads 2"
     );
     let dir = folder(newer);
     assert!(
@@ -312,7 +317,7 @@ fn an_unknown_schema_is_an_error_whatever_else_the_record_holds() {
     );
     assert_eq!(
         error("{\"schema\":0}\n"),
-        "journal.jsonl, line 1: there is no schema 0; expected 1"
+        "journal.jsonl, line 1: there is no schema 0; expected 1 to 2"
     );
 }
 
@@ -324,4 +329,68 @@ fn a_folder_without_a_journal_is_an_error_with_a_hint() {
         assert_eq!(error.to_string(), format!("no journal in {}", missing.display()));
         assert!(error.hint().unwrap().contains("bakeoff list"));
     }
+}
+
+/// The newest pinned journal up to its line `end`, and then these lines of it.
+fn newest(end: usize, then: &[usize]) -> String {
+    let lines: Vec<&str> = NEWEST.lines().collect();
+    let more = then.iter().map(|number| lines[number - 1]);
+    lines[..end]
+        .iter()
+        .copied()
+        .chain(more)
+        .map(|line| line.to_owned() + "\n")
+        .collect()
+}
+
+#[test]
+fn before_a_seam_an_unfinished_trial_is_open_and_its_phases_are_shown() {
+    let log = read(folder(newest(5, &[])).path()).unwrap();
+    assert_eq!(
+        log.open,
+        Some(samples::trial(Round::Measured(1), "uv-single[cache_mounts=off]"))
+    );
+    assert_eq!((log.phases.len(), log.trials.len(), log.superseded.len()), (1, 1, 0));
+    assert!(log.is_resumable());
+    let seam = log.seam(samples::time(60));
+    assert_eq!(
+        (seam.after, seam.again, seam.superseded),
+        (samples::seam().after, log.open, 1)
+    );
+    assert_eq!((seam.stopped, seam.torn), (samples::time(60), false));
+}
+
+#[test]
+fn a_run_may_die_and_go_on_again_and_again() {
+    // 4 begins a trial, 5 is a phase of it, 7 a seam.
+    let log = read(folder(newest(7, &[7, 4, 5, 7, 4, 5])).path()).unwrap();
+    assert_eq!((log.seams.len(), log.superseded.len(), log.phases.len()), (3, 2, 1));
+    assert!(log.is_resumable());
+}
+
+#[test]
+fn what_is_told_twice_without_a_seam_is_an_error_that_says_where() {
+    let phase = newest(5, &[5]);
+    assert_eq!(
+        error(phase),
+        "journal.jsonl, line 6: hot build of uv-single[cache_mounts=off], round 1 is told for the second time, \
+         and the run was not gone on with between"
+    );
+    let trial = newest(14, &[7, 14]);
+    assert!(error(trial).starts_with("journal.jsonl, line 16: the end of uv-single[cache_mounts=off], round 1"));
+    // Schema 1 had no such rule.
+    assert_eq!(read(folder(PINNED).path()).unwrap().phases.len(), 5);
+}
+
+#[test]
+fn a_complete_run_does_not_go_on() {
+    assert_eq!(
+        error(newest(15, &[7])),
+        "journal.jsonl, line 16: expected nothing after the run-finished record, found run-resumed"
+    );
+    let old = read(folder(&PINNED[..PINNED.len() - 40]).path()).unwrap();
+    assert!(
+        !old.is_complete() && !old.is_resumable(),
+        "schema 1 does not hold what it needs"
+    );
 }

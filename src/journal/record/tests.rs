@@ -6,12 +6,15 @@ use serde_json::Value;
 
 use super::*;
 use crate::journal::samples;
+use crate::runner::event::Round;
 
 /// Schema 1 as it was first written, and with the optional fields that came with the mirror.
-const PINNED: [&str; 2] = [
+const OLD: [&str; 2] = [
     include_str!("../testdata/schema-1.jsonl"),
     include_str!("../testdata/schema-1-network.jsonl"),
 ];
+/// Schema 2 as it was first written.
+const PINNED: [&str; 1] = [include_str!("../testdata/schema-2.jsonl")];
 const DESCRIPTION: &str = include_str!("../../../docs/journal-format.md");
 
 fn to_value(event: &RunEvent) -> Value {
@@ -23,6 +26,9 @@ fn again(line: &str) -> Value {
     let peek: Peek = serde_json::from_str(line).expect(line);
     let event = match peek.event {
         Event::RunStarted => RunEvent::RunStarted(Box::new(serde_json::from_str::<Header>(line).expect(line).into())),
+        Event::RunResumed => {
+            RunEvent::RunResumed(Box::new(serde_json::from_str::<RunResumed>(line).expect(line).into()))
+        }
         Event::TrialStarted => {
             RunEvent::TrialStarted(serde_json::from_str::<TrialStarted>(line).expect(line).trial.into())
         }
@@ -40,7 +46,7 @@ fn again(line: &str) -> Value {
 #[test]
 fn pinned_records_keep_every_field_and_value() {
     for pinned in PINNED {
-        assert_eq!(pinned.lines().count(), 11);
+        assert_eq!(pinned.lines().count(), 15);
         for line in pinned.lines() {
             assert_eq!(again(line), serde_json::from_str::<Value>(line).unwrap());
         }
@@ -48,8 +54,23 @@ fn pinned_records_keep_every_field_and_value() {
 }
 
 #[test]
+fn records_of_schema_1_keep_every_field_and_value() {
+    for line in OLD.iter().flat_map(|pinned| pinned.lines()) {
+        let (mut now, before) = (again(line), serde_json::from_str::<Value>(line).unwrap());
+        if before["event"] == "run-started" {
+            assert_eq!((&now["schema"], &before["schema"]), (&2.into(), &1.into()));
+            let header = now.as_object_mut().unwrap();
+            header.insert("schema".to_owned(), 1.into());
+            assert_eq!(header.remove("options"), Some(serde_json::json!({})));
+            assert_eq!(header.remove("fixture_digest"), Some("".into()));
+        }
+        assert_eq!(now, before);
+    }
+}
+
+#[test]
 fn the_writer_writes_the_pinned_text() {
-    // Schema 1 may get new optional fields; then this test's samples set them, and the pinned files of today get
+    // Schema 2 may get new optional fields; then this test's samples set them, and the pinned files of today get
     // another one beside them instead of being changed.
     let written: String = samples::events()
         .iter()
@@ -88,6 +109,13 @@ fn absent_fields_are_left_out() {
     assert!(!skipped.to_string().contains("null"));
     assert!(bare["fingerprint"]["drift"].get("recording").is_none());
     assert!(bare["network"].get("recording").is_none() && bare["network"].get("synthetic").is_none());
+    let seam = to_value(&RunEvent::RunResumed(Box::new(samples::bare_seam())));
+    assert!(seam.get("after").is_none() && seam.get("again").is_none());
+    let trial = to_value(&RunEvent::TrialFinished(samples::trial_finished(
+        Round::Measured(1),
+        "a",
+    )));
+    assert!(trial.get("failed").is_none());
     let header = to_value(&RunEvent::RunStarted(Box::new(samples::header())));
     assert!(header["scenarios"][1].get("link").is_none());
     let build = to_value(&RunEvent::PhaseFinished(Box::new(samples::build_phase())));
@@ -131,7 +159,10 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
         Value::Object(object) => {
             for (key, value) in object {
                 found.insert(key.clone());
-                if !matches!(key.as_str(), "build_args" | "labels" | "times_ns" | "sizes_bytes") {
+                if !matches!(
+                    key.as_str(),
+                    "build_args" | "labels" | "times_ns" | "sizes_bytes" | "options"
+                ) {
                     fields(value, found);
                 }
             }
@@ -171,6 +202,7 @@ fn the_examples_in_the_description_are_records() {
     let all = [
         "phase",
         "run-finished",
+        "run-resumed",
         "run-started",
         "trial-finished",
         "trial-started",

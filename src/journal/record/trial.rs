@@ -33,6 +33,8 @@ pub struct TrialStarted {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TrialFinished {
     pub trial: Trial,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
     pub probed: Vec<String>,
     pub broken: Vec<BrokenImage>,
     pub cleanup: Cleanup,
@@ -94,12 +96,14 @@ impl From<event::TrialRecord> for TrialFinished {
     fn from(value: event::TrialRecord) -> Self {
         let event::TrialRecord {
             trial,
+            failed,
             probed,
             broken,
             cleanup,
         } = value;
         Self {
             trial: trial.into(),
+            failed,
             probed,
             broken: broken
                 .into_iter()
@@ -114,12 +118,14 @@ impl From<TrialFinished> for event::TrialRecord {
     fn from(value: TrialFinished) -> Self {
         let TrialFinished {
             trial,
+            failed,
             probed,
             broken,
             cleanup,
         } = value;
         Self {
             trial: trial.into(),
+            failed,
             probed,
             broken: broken
                 .into_iter()

@@ -74,6 +74,12 @@ fn a_summary_says_how_far_a_run_got() {
     let mut interrupted = events.clone();
     interrupted.push(RunEvent::RunFinished(samples::run_end(true)));
     assert_eq!(done(&interrupted), (RunState::Interrupted, 1));
+    interrupted.extend([RunEvent::RunResumed(Box::new(samples::seam())), finished(two, uv)]);
+    assert_eq!(
+        done(&interrupted),
+        (RunState::Unfinished, 1),
+        "the end before a seam is none"
+    );
     events.extend([finished(two, pip), RunEvent::RunFinished(samples::run_end(false))]);
     assert_eq!(done(&events), (RunState::Finished, 2));
 }
@@ -92,6 +98,7 @@ fn a_summary_repeats_the_first_record() {
             variant: "light".to_owned(),
             started: samples::time(7),
             state: RunState::Unfinished,
+            resumable: true,
             scenarios: 2,
             rounds_done: 0,
             rounds_planned: 2,
@@ -104,7 +111,7 @@ fn runs_that_cannot_be_read_are_listed_with_their_error() {
     let root = three_runs();
     let broken = root.path().join("20261121-200000-dead");
     fs::create_dir(&broken).unwrap();
-    fs::write(broken.join(FILE_NAME), "{\"event\":\"run-started\",\"schema\":2}\n").unwrap();
+    fs::write(broken.join(FILE_NAME), "{\"event\":\"run-started\",\"schema\":3}\n").unwrap();
     fs::create_dir(root.path().join("20261121-210000-beef")).unwrap();
     // Neither of these is a run.
     fs::create_dir(root.path().join("notes")).unwrap();
@@ -122,7 +129,7 @@ fn runs_that_cannot_be_read_are_listed_with_their_error() {
         ]
     );
     assert!(matches!(runs[1].run, Err(JournalError::Missing { .. })));
-    assert!(matches!(runs[2].run, Err(JournalError::Newer { schema: 2, .. })));
+    assert!(matches!(runs[2].run, Err(JournalError::Newer { schema: 3, .. })));
 }
 
 #[test]
@@ -234,6 +241,18 @@ fn latest_passes_over_runs_that_never_began_but_not_over_damaged_ones() {
         resolve(root.path(), "latest").unwrap(),
         root.path().join("20261122-080000-9d9d")
     );
-    fs::write(newer.join(FILE_NAME), "{\"event\":\"run-started\",\"schema\":2}\n").unwrap();
+    fs::write(newer.join(FILE_NAME), "{\"event\":\"run-started\",\"schema\":3}\n").unwrap();
     assert_eq!(resolve(root.path(), "latest").unwrap(), newer);
+}
+
+#[test]
+fn a_run_that_a_process_measures_is_running_and_nobody_else_may_go_on_with_it() {
+    let root = tempfile::tempdir().unwrap();
+    run(root.path(), "x", 0, &[]);
+    assert!(only(root.path()).resumable);
+    let (held, ..) = super::super::Journal::reopen(&root.path().join("x")).unwrap();
+    let summary = only(root.path());
+    assert_eq!((summary.state, summary.resumable), (RunState::Running, false));
+    drop(held);
+    assert_eq!(only(root.path()).state, RunState::Unfinished);
 }

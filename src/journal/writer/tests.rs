@@ -20,6 +20,10 @@ fn each_record_is_one_line_in_the_file_when_append_returns() {
     let dir = root.path().join("deep/run");
     let mut journal = Journal::create(&dir).unwrap();
     for (index, event) in samples::events().iter().enumerate() {
+        if matches!(event, RunEvent::RunResumed(_)) {
+            drop(journal);
+            (journal, _, _) = Journal::reopen(&dir).unwrap();
+        }
         journal.append(event).unwrap();
         let text = text(&dir);
         assert!(text.ends_with('\n'));
@@ -150,4 +154,89 @@ fn any_name_becomes_a_safe_one() {
     assert_eq!(safe_name("a\nb\0c"), "a-b-c");
     assert_eq!(safe_name(&"ä".repeat(300)), "phase");
     assert_eq!(safe_name(&"x".repeat(300)).len(), LOG_NAME_BYTES);
+}
+
+fn seam() -> RunEvent {
+    RunEvent::RunResumed(Box::new(samples::seam()))
+}
+
+#[test]
+fn a_run_goes_on_where_its_last_whole_record_ends() {
+    let torn: [&[u8]; 4] = [
+        b"",
+        b"{\"event\":\"trial-sta",
+        &[0; 50],
+        b"{\"event\":\"trial-sta\0\0\n",
+    ];
+    for torn in torn {
+        let dir = tempfile::tempdir().unwrap();
+        samples::write(dir.path(), &[start(), trial_started(1)]);
+        let whole = text(dir.path());
+        let mut bytes = whole.clone().into_bytes();
+        bytes.extend_from_slice(torn);
+        fs::write(dir.path().join(FILE_NAME), &bytes).unwrap();
+        let (mut journal, log, written) = Journal::reopen(dir.path()).unwrap();
+        assert_eq!(log.seam(written).torn, !torn.is_empty());
+        assert!(Utc::now() - written < chrono::TimeDelta::minutes(1));
+        // Nothing is taken back before something takes its place: the process may die before it has anything to say.
+        assert_eq!(fs::read(dir.path().join(FILE_NAME)).unwrap(), bytes);
+        journal.append(&seam()).unwrap();
+        let now = text(dir.path());
+        assert_eq!(now.strip_prefix(&whole).unwrap().lines().count(), 1);
+        assert!(read(dir.path()).unwrap().warnings.is_empty());
+    }
+}
+
+#[test]
+fn a_last_record_without_its_line_end_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    samples::write(dir.path(), &[start(), trial_started(1)]);
+    let whole = text(dir.path());
+    fs::write(dir.path().join(FILE_NAME), whole.trim_end()).unwrap();
+    let (mut journal, log, _) = Journal::reopen(dir.path()).unwrap();
+    assert!(log.warnings.is_empty());
+    journal.append(&seam()).unwrap();
+    assert!(text(dir.path()).starts_with(&whole));
+    assert_eq!(read(dir.path()).unwrap().seams.len(), 1);
+}
+
+#[test]
+fn a_run_that_goes_on_says_so_first_and_once() {
+    let dir = tempfile::tempdir().unwrap();
+    samples::write(dir.path(), &[start(), trial_started(1)]);
+    let (mut journal, ..) = Journal::reopen(dir.path()).unwrap();
+    assert!(journal.append(&trial_started(1)).is_err());
+    journal.append(&seam()).unwrap();
+    assert!(journal.append(&seam()).is_err());
+    journal.append(&RunEvent::RunFinished(samples::run_end(true))).unwrap();
+    drop(journal);
+    let (mut journal, log, _) = Journal::reopen(dir.path()).unwrap();
+    assert_eq!(log.seam(samples::time(1)).stopped, samples::run_end(true).ended);
+    journal.append(&seam()).unwrap();
+    journal.append(&RunEvent::RunFinished(samples::run_end(false))).unwrap();
+    drop(journal);
+    assert!(matches!(
+        Journal::reopen(dir.path()),
+        Err(JournalError::NotResumable { .. })
+    ));
+}
+
+#[test]
+fn two_processes_do_not_write_one_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(dir.path()).unwrap();
+    journal.append(&start()).unwrap();
+    assert!(matches!(Journal::reopen(dir.path()), Err(JournalError::Busy { .. })));
+    drop(journal);
+    assert!(Journal::reopen(dir.path()).is_ok());
+}
+
+#[test]
+fn a_run_that_never_began_does_not_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(Journal::reopen(dir.path()), Err(JournalError::Missing { .. })));
+    drop(Journal::create(dir.path()).unwrap());
+    let error = Journal::reopen(dir.path()).unwrap_err();
+    assert!(matches!(error, JournalError::NoHeader { .. }));
+    assert!(error.hint().unwrap().contains("can be removed"));
 }
