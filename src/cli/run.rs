@@ -101,7 +101,7 @@ pub(super) fn plan(arguments: &args::Plan) -> Result<(), Failure> {
 
 pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
     if let Some(name) = &arguments.resume {
-        return resume::resume(arguments, name).await;
+        return Box::pin(resume::resume(arguments, name)).await;
     }
     // Either of both is required.
     let path = arguments.suite.clone().unwrap_or_default();

@@ -38,6 +38,7 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// A first record with everything in it.
+#[allow(clippy::too_many_lines, reason = "it has all that a header has")]
 pub fn header() -> RunHeader {
     let scenarios = ["uv-single[cache_mounts=off]", "pip-single"];
     RunHeader {

@@ -9,5 +9,6 @@ mod measuring;
 mod mirror;
 mod mirror_command;
 mod published;
+mod resuming;
 mod safety;
 mod support;
