@@ -77,7 +77,7 @@ pub(super) async fn resume(arguments: &Run, name: &str) -> Result<(), Failure> {
         dir,
         estimate,
     };
-    measure(&engine, measured, journal, arguments).await
+    Box::pin(measure(&engine, measured, journal, arguments)).await
 }
 
 /// A run that came to its end may still have been killed before its reports were written.

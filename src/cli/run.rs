@@ -147,7 +147,7 @@ pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
         dir,
         estimate,
     };
-    measure(&engine, measured, journal, arguments).await
+    Box::pin(measure(&engine, measured, journal, arguments)).await
 }
 
 /// What is to be measured, and where it is kept.
