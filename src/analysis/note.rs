@@ -58,6 +58,8 @@ pub enum Note {
     },
     /// No throw-away engine could be made, so the host's was measured in.
     HostEngine(String),
+    /// Engines of the run keep images in different ways.
+    ImageStores,
     /// The run did not get to its end.
     Incomplete {
         /// Whether somebody stopped it; else its journal just stops.
@@ -135,6 +137,7 @@ impl Note {
             Self::Resumed(_)
             | Self::HostCa(_)
             | Self::HostEngine(_)
+            | Self::ImageStores
             | Self::PlainRatios { .. }
             | Self::CacheLeft { .. } => Severity::Info,
         }
@@ -207,6 +210,11 @@ impl Note {
                 "No isolated engine could be had, so the host's was measured in: {}",
                 clean(reason).replace('\n', " ")
             ),
+            Self::ImageStores => {
+                "Image sizes of different image stores don't compare: a graph driver counts the bytes of \
+                                  files, containerd's store the disk blocks that they take."
+                    .into()
+            }
             Self::Network(note) => note.text(),
             Self::SingleRound => "Every figure comes from a single round: there is no spread, and differences between \
                                   approaches, also as ratios in brackets, allow no conclusion. Use --rounds 5 or more."

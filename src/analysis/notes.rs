@@ -30,6 +30,15 @@ pub(super) fn notes(log: &RunLog, rows: &[Row], downloads: &[Downloads]) -> Vec<
     notes.extend(log.warnings.iter().cloned().map(Note::Journal));
     let fallbacks = log.header.engines.iter().filter_map(|engine| engine.fallback.clone());
     notes.extend(fallbacks.map(Note::HostEngine));
+    let stores: BTreeSet<&str> = log
+        .header
+        .engines
+        .iter()
+        .map(|engine| engine.image_store.as_str())
+        .collect();
+    if stores.len() > 1 {
+        notes.push(Note::ImageStores);
+    }
     notes.extend(image_notes(log, rows));
     notes.extend(network_notes(log, downloads).into_iter().map(Note::Network));
     notes.extend(round_notes(rows));

@@ -103,6 +103,7 @@ impl Failure {
                 | RunError::NoBridge(_)
                 | RunError::EngineVersion { .. }
                 | RunError::ImageStore { .. }
+                | RunError::Compression { .. }
                 | RunError::OtherMachine(_)
                 | RunError::Mirror(_) => 4,
                 RunError::Fixture(_)
@@ -162,6 +163,9 @@ impl Failure {
                 RunError::EngineVersion { .. } => Some(
                     "`--engine isolated` takes the newest that can be had; other versions need a container registry"
                         .into(),
+                ),
+                RunError::Compression { .. } => Some(
+                    "give the scenario image_store = \"containerd\", in an isolated engine, or exclude the combination".into(),
                 ),
                 RunError::ImageStore { .. } => {
                     Some("only isolated engines of version 26 or newer can be given an image store".into())

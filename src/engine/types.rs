@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::Compression;
 use crate::units::{Bytes, Nanos};
 
 /// Which builder an engine uses.
@@ -94,6 +95,8 @@ pub struct BuildRequest {
     pub platform: Option<String>,
     /// Names that the steps' containers know, `NAME:ADDRESS`.
     pub extra_hosts: Vec<String>,
+    /// How its layers are compressed, where the engine's image store leaves a choice; `None` for the engine's own.
+    pub compression: Option<Compression>,
     /// How long it may take; then it fails, with what was traced by then.
     pub limit: std::time::Duration,
 }

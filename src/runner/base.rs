@@ -164,6 +164,7 @@ impl<E: Engine> Session<'_, E> {
             target: None,
             platform: None,
             extra_hosts: Vec::new(),
+            compression: None,
             limit: ASIDE_LIMIT,
         };
         let built = engine.build(&request, &|_| {}).await;

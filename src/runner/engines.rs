@@ -11,7 +11,7 @@ use super::event::EngineHead;
 use super::{RunError, Session};
 use crate::engine::image_archive::compress_layers;
 use crate::engine::isolated::{Isolated, IsolatedSpec, PROBE_PORT, REGISTRY_PORT};
-use crate::engine::{Container, Engine, EngineChoice, EngineError, EngineInfo, ImageStore, Powers, Publish};
+use crate::engine::{Builder, Container, Engine, EngineChoice, EngineError, EngineInfo, ImageStore, Powers, Publish};
 use crate::environment::host;
 use crate::images::{BaseImages, ImagesError};
 use crate::suite::Scenario;
@@ -138,6 +138,7 @@ impl<E: Engine> Session<'_, E> {
             }
             self.engines.kinds.insert((choice, store), kind);
         }
+        self.check_compression()?;
         let of_isolated = |kind: &&Kind| kind.made_of.is_some();
         let stores: BTreeSet<bool> = self
             .kinds()
@@ -146,6 +147,22 @@ impl<E: Engine> Session<'_, E> {
             .collect();
         if !stores.is_empty() {
             self.save_bases(stores.contains(&true)).await?;
+        }
+        Ok(())
+    }
+
+    fn check_compression(&self) -> Result<(), RunError> {
+        for scenario in &self.suite.scenarios {
+            let Some(compression) = scenario.compression else {
+                continue;
+            };
+            let kept = self.kind(scenario).is_some_and(Kind::keeps_layers_as_they_come);
+            if !kept || scenario.builder == Builder::Classic {
+                return Err(RunError::Compression {
+                    scenario: scenario.name.clone(),
+                    wanted: compression.name(),
+                });
+            }
         }
         Ok(())
     }

@@ -132,6 +132,17 @@ pub enum RunError {
         /// What it has.
         found: String,
     },
+    /// An engine that compresses layers as it likes.
+    #[error(
+        "{scenario} asks for layers compressed by {wanted}: only BuildKit in an engine with the image store containerd \
+         leaves that open"
+    )]
+    Compression {
+        /// The scenario.
+        scenario: String,
+        /// What was asked for.
+        wanted: &'static str,
+    },
     /// What a build context leaves out could not be told.
     #[error(transparent)]
     Ignore(#[from] crate::fixture::ignore::IgnoreError),

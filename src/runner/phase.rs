@@ -67,6 +67,7 @@ impl<E: Engine> Trial<'_, E> {
             target: self.scenario.target.clone(),
             platform: self.scenario.platform.clone(),
             extra_hosts: session.extra_hosts_at(self.place.gateway),
+            compression: self.scenario.compression,
             limit: session.suite.timeout,
         };
         self.begins(spec)?;

@@ -108,7 +108,9 @@ fn the_image_store_of_containerd_keeps_bases_compressed() {
     let Some((engine, _turn)) = engine() else { return };
     let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
     let suite = std::fs::read_to_string(place.path("suite.toml")).expect("a suite");
-    let factors = "[factors]\nengine = [\"isolated\"]\nimage_store = [\"graphdriver\", \"containerd\"]\n";
+    let factors = "[factors]\nengine = [\"isolated\"]\nimage_store = [\"graphdriver\", \"containerd\"]\n\
+                   compression = [\"default\", \"zstd\"]\n\
+                   [[exclude]]\nimage_store = \"graphdriver\"\ncompression = \"zstd\"\n";
     place.write(
         "suite.toml",
         &suite.replacen("[[journey]]", &format!("{factors}[[journey]]"), 1),
@@ -122,7 +124,7 @@ fn the_image_store_of_containerd_keeps_bases_compressed() {
 
     let log = place.log("run");
     let size = |store: &str| {
-        let scenario = format!("one[image_store={store}]");
+        let scenario = format!("one[image_store={store},compression=default]");
         let manifest = phase(&log, &scenario, "cold push")
             .manifest
             .clone()
@@ -132,6 +134,13 @@ fn the_image_store_of_containerd_keeps_bases_compressed() {
     let (driver, containerd) = (size("graphdriver"), size("containerd"));
     // Uncompressed, the base alone would more than double it.
     assert!(containerd.abs_diff(driver) < driver / 10, "{driver} and {containerd}");
+    let last = |compression: &str| {
+        let scenario = format!("one[image_store=containerd,compression={compression}]");
+        let manifest = phase(&log, &scenario, "cold push").manifest.clone();
+        manifest.expect("a manifest").layers.last().expect("a layer").1
+    };
+    // The last layer holds the same small file.
+    assert_ne!(last("default"), last("zstd"));
     assert_eq!(left(&engine), BTreeSet::new());
 }
 

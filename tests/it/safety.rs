@@ -51,6 +51,7 @@ fn what_is_the_users_stays_as_it_was() {
         target: None,
         platform: None,
         extra_hosts: Vec::new(),
+        compression: None,
         limit: Duration::from_secs(600),
     };
     wait(engine.build(&request, &|_| {})).expect("the user's build");
@@ -260,6 +261,7 @@ fn bases_with_triggers_and_foreign_platforms_are_refused_before_anything_is_meas
         target: None,
         platform: None,
         extra_hosts: Vec::new(),
+        compression: None,
         limit: Duration::from_secs(60),
     };
     wait(engine.build(&request, &|_| {})).expect("the user's build");

@@ -250,6 +250,12 @@ fn path(request: &BuildRequest, session: Option<&str>) -> String {
     query.extend(request.platform.clone().map(|platform| ("platform", platform)));
     query.extend(request.target.clone().map(|target| ("target", target)));
     query.extend(request.extra_hosts.iter().map(|host| ("extrahosts", host.clone())));
+    if let Some(compression) = request.compression {
+        // The exporter is the one that it would be without this; its name is all that has to be said again.
+        let attributes = serde_json::json!({ "compression": compression.name() });
+        let outputs = serde_json::json!([{ "Type": "moby", "Attrs": attributes }]);
+        query.push(("outputs", outputs.to_string()));
+    }
     let version = match request.builder {
         Builder::Buildkit => "2",
         Builder::Classic => "1",

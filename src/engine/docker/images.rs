@@ -68,9 +68,10 @@ impl DockerEngine {
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(failed("inspect image", image)(error)),
         };
+        let size = unsigned(details.size);
         Ok(Some(ImageDetails {
             id: details.id.unwrap_or_default(),
-            size: Bytes(unsigned(details.size)),
+            size: Bytes(self.unpacked_size(image, size).await),
             layers: details.root_fs.and_then(|root| root.layers).unwrap_or_default(),
             labels: details
                 .config
@@ -80,6 +81,24 @@ impl DockerEngine {
                 .collect(),
             repo_digests: details.repo_digests.unwrap_or_default(),
         }))
+    }
+
+    /// An image's size as it lies unpacked. Inspecting tells it where a graph driver keeps the layers; with containerd's
+    /// store that is the size of the compressed layers, and only the list has both together.
+    async fn unpacked_size(&self, image: &str, inspected: u64) -> u64 {
+        let options = ListImagesOptions {
+            filters: Some(HashMap::from([("reference".to_owned(), vec![image.to_owned()])])),
+            ..ListImagesOptions::default()
+        };
+        let listed = self.docker.list_images(Some(options)).await.unwrap_or_default();
+        match listed.as_slice() {
+            [one] => match unsigned(Some(one.size)).checked_sub(inspected) {
+                None | Some(0) => inspected,
+                Some(unpacked) => unpacked,
+            },
+            // An id is no reference.
+            _ => inspected,
+        }
     }
 
     pub(super) async fn run_pull(&self, image: &str, observer: Observer<'_>) -> Result<(), EngineError> {

@@ -28,6 +28,7 @@ pub fn request(context: &Path, dockerfile: &Path, tag: &str) -> BuildRequest {
         target: None,
         platform: None,
         extra_hosts: Vec::new(),
+        compression: None,
         limit: Duration::from_secs(120),
     }
 }
