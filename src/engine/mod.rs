@@ -24,7 +24,7 @@ pub use choice::{Compression, ENGINE_CHOICES, EngineChoice, ImageStore};
 pub use types::{
     BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
     EngineInfo, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Powers, Progress,
-    Publish, PushTrace, StepPart, StepTrace,
+    Publish, PushTrace, Source, StepPart, StepTrace,
 };
 
 /// The label that everything bakeoff makes carries; its value is the run's id.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::{CacheRecord, Engine, Owned, OwnedKind};
+use super::{CacheRecord, Engine, Owned, OwnedKind, Source};
 use crate::units::Bytes;
 
 /// Every trial's base is marked in the build cache by a RUN whose command holds this and a nonce.
@@ -164,18 +164,42 @@ pub fn descent(records: &[CacheRecord], roots: &BTreeSet<String>) -> BTreeSet<St
 /// `targets` says how many mounts, by target, the steps that ran have.
 #[must_use]
 pub fn cache_mounts_of_trial(new: &[CacheRecord], targets: &BTreeMap<String, usize>) -> BTreeSet<String> {
-    let mut ours = BTreeSet::new();
-    for (target, expected) in targets {
+    let of_target = |target: &str| {
         let start = format!("cached mount {target} from exec ");
-        let found: Vec<_> = new
-            .iter()
-            .filter(|r| r.kind == "exec.cachemount" && r.description.starts_with(&start))
-            .collect();
-        if found.len() <= *expected {
-            ours.extend(found.into_iter().map(|record| record.id.clone()));
-        }
+        move |record: &CacheRecord| record.kind == "exec.cachemount" && record.description.starts_with(&start)
+    };
+    let found = targets
+        .iter()
+        .map(|(target, expected)| unless_more(new, of_target(target), *expected));
+    found.flatten().collect()
+}
+
+/// The new records of contexts that are a trial's: the keys under which it sends are its own, so each has made one record.
+/// Where there are more new ones of a folder, none of them is taken, as with [cache mounts](cache_mounts_of_trial).
+#[must_use]
+pub fn contexts_of_trial(new: &[CacheRecord], sources: &BTreeSet<Source>) -> BTreeSet<String> {
+    let mut expected = BTreeMap::<&str, usize>::new();
+    for source in sources {
+        *expected.entry(&source.folder).or_default() += 1;
     }
-    ours
+    let of_folder = |folder: &str| {
+        let description = format!("local source for {folder}");
+        move |record: &CacheRecord| record.kind == "source.local" && record.description == description
+    };
+    let found = expected
+        .into_iter()
+        .map(|(folder, expected)| unless_more(new, of_folder(folder), expected));
+    found.flatten().collect()
+}
+
+/// The records that match, if they are not more than expected.
+fn unless_more(new: &[CacheRecord], matches: impl Fn(&CacheRecord) -> bool, expected: usize) -> Vec<String> {
+    let found = new.iter().filter(|record| matches(record));
+    let mut found: Vec<String> = found.map(|record| record.id.clone()).collect();
+    if found.len() > expected {
+        found.clear();
+    }
+    found
 }
 
 #[cfg(test)]
@@ -241,5 +265,33 @@ mod tests {
             set(&["m1"])
         );
         assert!(cache_mounts_of_trial(&[ours, other, apt], &targets).is_empty());
+    }
+
+    #[test]
+    fn contexts_are_taken_only_if_nobody_else_can_have_sent_one() {
+        let of = |id: &str, folder: &str| CacheRecord {
+            kind: "source.local".into(),
+            ..record(id, &[], &format!("local source for {folder}"))
+        };
+        let source = |folder: &str, key: &str| Source {
+            folder: folder.to_owned(),
+            key: key.to_owned(),
+        };
+        let sources = [
+            source("context", "t1 true"),
+            source("context", "t1 false"),
+            source("dockerfile", "t1 false"),
+        ]
+        .into();
+        let mut new = vec![
+            of("c1", "context"),
+            of("c2", "context"),
+            of("d1", "dockerfile"),
+            record("x", &[], "x"),
+        ];
+        assert_eq!(contexts_of_trial(&new, &sources), set(&["c1", "c2", "d1"]));
+        new.push(of("d2", "dockerfile"));
+        assert_eq!(contexts_of_trial(&new, &sources), set(&["c1", "c2"]));
+        assert!(contexts_of_trial(&new, &BTreeSet::new()).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What goes to an engine and what comes back, in our own types: requests, traces, and what an engine holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::Compression;
@@ -128,6 +128,17 @@ pub struct BuildTrace {
     pub log: Vec<LogLine>,
     /// Warnings of the builder.
     pub warnings: Vec<String>,
+    /// What the engine keeps of the context's files. No journal holds it: it is of use only while the trial lasts.
+    pub sources: BTreeSet<Source>,
+}
+
+/// Files that a builder took and keeps for the next build with the same key: one record of its cache.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// The folder as the record's description calls it: `context` or `dockerfile`.
+    pub folder: String,
+    /// What tells it from other records of that folder.
+    pub key: String,
 }
 
 /// One step of a build: a BuildKit vertex, or a classic builder's "Step n/m".

@@ -272,6 +272,7 @@ pub fn build_phase() -> PhaseRecord {
                 text: "Resolved 40 packages".to_owned(),
             }],
             warnings: vec!["FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)".to_owned()],
+            sources: std::collections::BTreeSet::new(),
         }),
         image: Some(ImageDetails {
             id: "sha256:bb".to_owned(),

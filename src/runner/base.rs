@@ -10,7 +10,7 @@ use super::event::BaseImage;
 use super::{RunError, Session, context};
 use crate::dockerfile::{Dockerfile, Stage};
 use crate::engine::reaper::ANCHOR;
-use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError};
+use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError, Source};
 use crate::images::trust::{self, Trust};
 use crate::suite::Scenario;
 
@@ -133,17 +133,14 @@ impl<E: Engine> Session<'_, E> {
     }
 
     /// Marks a trial's base in BuildKit's cache: a RUN whose command, which the cache's records show, holds the nonce.
-    /// What descends from the base can then be told apart, even by a later process. Returns whether it worked: an
-    /// image without a shell can't be marked.
-    pub(super) async fn mark_base(&self, base: &str, tag: &str, nonce: &str) -> Result<bool, RunError> {
+    /// What descends from the base can then be told apart, even by a later process. Returns what the engine keeps
+    /// of the mark's own context. An image without a shell can't be marked.
+    pub(super) async fn mark_base(&self, base: &str, tag: &str, nonce: &str) -> Result<BTreeSet<Source>, RunError> {
         let dockerfile = format!("FROM {base}\nRUN : {ANCHOR}{nonce}\n");
         let files = [(PathBuf::from("Dockerfile"), dockerfile.into_bytes())];
-        let marked = self
-            .build_aside(self.engine, &files, tag, Builder::Buildkit)
-            .await
-            .is_ok();
+        let marked = self.build_aside(self.engine, &files, tag, Builder::Buildkit).await;
         self.engine.remove_image(tag).await?;
-        Ok(marked)
+        Ok(marked.map(|trace| trace.sources).unwrap_or_default())
     }
 
     async fn build_aside(

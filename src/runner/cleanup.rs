@@ -82,6 +82,7 @@ impl<E: Engine> Trial<'_, E> {
         let roots = reaper::marked_bases(&new, &format!("{ANCHOR}{}-", self.nonce));
         let mut ours = reaper::descent(&new, &roots);
         ours.extend(reaper::cache_mounts_of_trial(&new, &self.mount_targets()));
+        ours.extend(reaper::contexts_of_trial(&new, &self.sources));
         if !ours.is_empty() {
             (cleanup.removed_records, cleanup.freed) = reaper::remove_all(engine, &new, &ours).await?;
         }

@@ -85,7 +85,7 @@ impl<E: Engine> Trial<'_, E> {
                 // The measurement is made: an engine that fails now makes it invalid, it does not lose it.
                 record.image = self.place.engine.image(&tag).await.ok().flatten();
                 record.outcome = check::build(spec.temperature, &trace, &self.dockerfile, record.image.as_ref());
-                self.note_mounts(&trace);
+                self.note_records(&trace);
                 self.images.insert(spec.image.clone(), tag);
                 record.build = Some(BuildTrace {
                     log: Vec::new(),
@@ -95,7 +95,7 @@ impl<E: Engine> Trial<'_, E> {
             Err(failure) => {
                 record.wall = failure.trace.wall;
                 record.outcome = Outcome::Failed(self.explain(&failure));
-                self.note_mounts(&failure.trace);
+                self.note_records(&failure.trace);
                 record.build = Some(failure.trace);
             }
         }
@@ -104,8 +104,10 @@ impl<E: Engine> Trial<'_, E> {
         Ok(record)
     }
 
-    /// Remembers the cache mounts of the steps that ran: only those can have made a record in the builder's cache.
-    fn note_mounts(&mut self, trace: &BuildTrace) {
+    /// Remembers what has made a record in the builder's cache: the contexts that it took, and the cache mounts of the
+    /// steps that ran.
+    fn note_records(&mut self, trace: &BuildTrace) {
+        self.sources.extend(trace.sources.iter().cloned());
         let mounts = self.dockerfile.cache_mounts();
         for step in trace
             .steps

@@ -10,7 +10,7 @@ use super::event::{Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
 use crate::engine::isolated::REGISTRY_PORT;
-use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, registry};
+use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, Source, registry};
 use crate::fixture::Workspace;
 use crate::suite::{PhaseKind, PhaseSpec, Scenario};
 use crate::units::Nanos;
@@ -39,6 +39,8 @@ pub struct Trial<'s, E> {
     pub(super) bases: Vec<String>,
     /// The cache mounts, by target and id, of the steps that ran.
     pub(super) mounts: BTreeSet<(String, String)>,
+    /// What the engine keeps of the contexts that were sent.
+    pub(super) sources: BTreeSet<Source>,
     /// The build cache's records before the trial.
     pub(super) cache_before: Vec<CacheRecord>,
     /// Whether every build so far ended well, and a replay could answer all that it asked for.
@@ -91,6 +93,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         };
         let mut replacement = BTreeMap::new();
         let mut bases = Vec::new();
+        let mut sources = BTreeSet::new();
         for (number, reference) in session.bases_with_steps(scenario)?.into_iter().enumerate() {
             let Some(image) = session.base(&reference) else {
                 continue;
@@ -100,9 +103,8 @@ impl<'s, E: Engine> Trial<'s, E> {
             session.derive_base(&place.engine, &image, &tag, &number).await?;
             bases.push(tag.clone());
             if scenario.builder == Builder::Buildkit && place.isolated.is_none() {
-                session
-                    .mark_base(&tag, &format!("bakeoff-mark:{number}"), &number)
-                    .await?;
+                let mark = format!("bakeoff-mark:{number}");
+                sources.extend(session.mark_base(&tag, &mark, &number).await?);
             }
             replacement.insert(reference, tag);
         }
@@ -129,6 +131,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             images: BTreeMap::new(),
             bases,
             mounts: BTreeSet::new(),
+            sources,
             cache_before,
             replayable: true,
         })

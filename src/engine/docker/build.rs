@@ -18,7 +18,7 @@ use super::cache::percent_encoded;
 use super::trace::Collector;
 use super::{DockerEngine, with_causes};
 use crate::engine::http::{self, Body, Lines};
-use crate::engine::session::{Offer, Session};
+use crate::engine::session::{Offer, Session, Taken};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Context, ImageDetails, Observer};
 
 /// Chunks of a packed context as they are read and sent.
@@ -82,7 +82,8 @@ impl DockerEngine {
         let started = Instant::now();
         let deadline = tokio::time::Instant::from_std(started) + request.limit;
         let mut image_id = String::new();
-        let following = self.follow(request, sent, &mut collector, &mut image_id, observer);
+        let taken = sent.session.as_ref().map(|offer| offer.taken.clone());
+        let following = Box::pin(self.follow(request, sent, &mut collector, &mut image_id, observer));
         let ended = tokio::time::timeout_at(deadline, following).await.unwrap_or_else(|_| {
             // What follows it has been dropped by now, and that cancels the build.
             let limit = request.limit.as_secs();
@@ -99,6 +100,7 @@ impl DockerEngine {
         let mut trace = collector.finish(observer);
         trace.wall = wall;
         trace.image_id = image_id;
+        trace.sources = taken.map(|taken| taken.sources()).unwrap_or_default();
         let ended = match ended {
             Ok(()) => Ok(()),
             Err(Broken::Said(message)) => Err(message),
@@ -219,6 +221,7 @@ async fn opened(context: &Context) -> Result<Sent, String> {
                 context: context.clone(),
                 dockerfile: dockerfile.clone(),
                 shared_key: shared_key.clone(),
+                taken: Taken::default(),
             }),
         }),
     }

@@ -48,29 +48,37 @@ impl Answers {
         let _ = self.0.send(Ok(packet)).await;
     }
 
-    async fn fail(&self, message: String) {
+    /// Ends the transfer with an error, which is no good end.
+    async fn fail(&self, message: String) -> bool {
         let _ = self.0.send(Err(Status::unknown(message))).await;
+        false
     }
 }
 
 /// The files that may be asked for, by their place among all that was told.
 type Files = Arc<Mutex<Vec<Option<Box<Path>>>>>;
 
-/// Starts a transfer; it ends when the builder has what it wants, or hangs up.
-pub(super) fn send(
+/// Starts a transfer; it ends when the builder has what it wants, which `finished` is told, or hangs up.
+pub(super) fn send<F: FnOnce() + Send + 'static>(
     root: PathBuf,
     wanted: Wanted,
     asked: Streaming<Packet>,
-) -> impl Stream<Item = Result<Packet, Status>> + use<> {
+    finished: F,
+) -> impl Stream<Item = Result<Packet, Status>> + use<F> {
     let (answers, stream) = mpsc::channel(QUEUE);
-    tokio::spawn(serve(root, wanted, asked, Answers(answers)));
+    tokio::spawn(async move {
+        if serve(root, wanted, asked, Answers(answers)).await {
+            finished();
+        }
+    });
     futures_util::stream::unfold(stream, |mut stream| async move {
         let next = stream.recv().await?;
         Some((next, stream))
     })
 }
 
-async fn serve(root: PathBuf, wanted: Wanted, asked: Streaming<Packet>, answers: Answers) {
+/// Whether the transfer went to its end.
+async fn serve(root: PathBuf, wanted: Wanted, asked: Streaming<Packet>, answers: Answers) -> bool {
     let made = tokio::task::spawn_blocking(move || Tree::new(&root, &wanted)).await;
     let tree = match made {
         Ok(Ok(tree)) => Arc::new(tree),
@@ -93,7 +101,7 @@ async fn serve(root: PathBuf, wanted: Wanted, asked: Streaming<Packet>, answers:
     }
     let (known, told) = (Arc::clone(&files), answers.clone());
     tokio::task::spawn_blocking(move || tell_all(&tree, &known, &told));
-    listen(asked, &files, &wishes, &answers).await;
+    listen(asked, &files, &wishes, &answers).await
 }
 
 /// Tells the whole tree. The builder may ask for the first files before the last ones are told.
@@ -115,13 +123,13 @@ fn tell_all(tree: &Tree, files: &Files, answers: &Answers) {
     }
 }
 
-/// Takes what the builder says until it has all, or hangs up. That ends the readers too.
+/// Takes what the builder says until it has all (then it's true), or hangs up. That ends the readers too.
 async fn listen(
     mut asked: Streaming<Packet>,
     files: &Files,
     wishes: &mpsc::UnboundedSender<(u32, Box<Path>)>,
     answers: &Answers,
-) {
+) -> bool {
     while let Ok(Some(packet)) = asked.message().await {
         match Kind::try_from(packet.kind) {
             Ok(Kind::Request) => {
@@ -137,7 +145,8 @@ async fn listen(
                 let _ = wishes.send((packet.id, path));
             }
             Ok(Kind::Finish) => {
-                return answers.send(Packet::finish()).await;
+                answers.send(Packet::finish()).await;
+                return true;
             }
             Ok(Kind::Error) => {
                 let said = String::from_utf8_lossy(&packet.data);
@@ -146,6 +155,7 @@ async fn listen(
             Ok(Kind::Stat | Kind::Data) | Err(_) => {}
         }
     }
+    false
 }
 
 fn next_wish(queue: &Mutex<mpsc::UnboundedReceiver<(u32, Box<Path>)>>) -> Option<(u32, Box<Path>)> {

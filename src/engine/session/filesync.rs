@@ -16,25 +16,23 @@ use tonic::server::{Grpc, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::diffcopy;
 use super::tree::Wanted;
 use super::wire::Packet;
+use super::{Taken, diffcopy};
+use crate::engine::Source;
 
 /// The folders that a builder may ask for, by name.
 #[derive(Debug)]
 pub(super) struct FileSync {
-    folders: BTreeMap<&'static str, PathBuf>,
+    pub folders: BTreeMap<&'static str, PathBuf>,
+    pub shared_key: String,
+    /// What has been taken to the end.
+    pub taken: Taken,
 }
 
 impl FileSync {
     /// The service's name. bollard generates a server for it, but with messages that hold names as text.
     pub const NAME: &str = "moby.filesync.v1.FileSync";
-
-    pub fn new(folders: impl IntoIterator<Item = (&'static str, PathBuf)>) -> Self {
-        Self {
-            folders: folders.into_iter().collect(),
-        }
-    }
 
     pub async fn answer(self: Arc<Self>, request: hyper::Request<Incoming>) -> hyper::Response<Body> {
         if request.uri().path().ends_with("/DiffCopy") {
@@ -69,7 +67,15 @@ impl StreamingService<Packet> for DiffCopy {
                     .contains_key("followpaths")
                     .then(|| values(metadata, "followpaths")),
             };
-            let stream = diffcopy::send(folder.clone(), wanted, request.into_inner());
+            // The Dockerfile frontend asks for the ignore file before the context, and keeps that apart.
+            let is_ignore_file = wanted.follow.as_ref().is_some_and(|paths| paths == &[".dockerignore"]);
+            let source = Source {
+                key: format!("{} {is_ignore_file}", files.shared_key),
+                folder: name,
+            };
+            let taken = files.taken.clone();
+            let finished = move || taken.note(source);
+            let stream = diffcopy::send(folder.clone(), wanted, request.into_inner(), finished);
             Ok(Response::new(Box::pin(stream) as Self::ResponseStream))
         })
     }

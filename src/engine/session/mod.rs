@@ -10,10 +10,11 @@ mod stat;
 mod tree;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard_buildkit_proto::health::health_server::HealthServer;
 use http_body_util::BodyExt as _;
@@ -28,6 +29,7 @@ use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::server::NamedService;
 
+use super::Source;
 use super::http::{self, Address, HttpError};
 use filesync::FileSync;
 use health::Health;
@@ -49,6 +51,24 @@ pub struct Offer {
     pub dockerfile: PathBuf,
     /// What the engine keeps sent files under: with the same key again, only what changed is sent.
     pub shared_key: String,
+    /// What the builder has taken.
+    pub taken: Taken,
+}
+
+/// What a builder has taken and keeps, even if the build failed later.
+#[derive(Debug, Clone, Default)]
+pub struct Taken(Arc<Mutex<BTreeSet<Source>>>);
+
+impl Taken {
+    /// All of it so far.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<Source> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, source: Source) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(source);
+    }
 }
 
 /// Why there is no session.
@@ -140,10 +160,11 @@ struct Services {
 impl Services {
     fn new(offer: Offer) -> Self {
         Self {
-            files: Arc::new(FileSync::new([
-                (CONTEXT, offer.context),
-                (DOCKERFILE, offer.dockerfile),
-            ])),
+            files: Arc::new(FileSync {
+                folders: [(CONTEXT, offer.context), (DOCKERFILE, offer.dockerfile)].into(),
+                shared_key: offer.shared_key,
+                taken: offer.taken,
+            }),
         }
     }
 

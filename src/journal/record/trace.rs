@@ -80,6 +80,7 @@ impl From<engine::BuildTrace> for Build {
             steps,
             log: _,
             warnings,
+            sources: _,
         } = value;
         Self {
             wall_ns: wall,
@@ -104,6 +105,7 @@ impl From<Build> for engine::BuildTrace {
             steps: steps.into_iter().map(Into::into).collect(),
             log: Vec::new(),
             warnings,
+            sources: std::collections::BTreeSet::new(),
         }
     }
 }
