@@ -6,23 +6,7 @@ use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::{Engine as _, OwnedKind};
 use bakeoff::runner::event::Outcome;
 
-use crate::support::{ONE, TWO_LAYERS, engine, phase, small, wait};
-
-/// The versions to test: `BAKEOFF_TEST_ENGINES`, else the oldest and the newest that the distribution has.
-fn versions() -> Vec<String> {
-    let asked = std::env::var("BAKEOFF_TEST_ENGINES").unwrap_or_default();
-    let asked: Vec<String> = asked
-        .split(',')
-        .map(str::trim)
-        .filter(|v| !v.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if asked.is_empty() {
-        ["20.10", "28"].map(str::to_owned).to_vec()
-    } else {
-        asked
-    }
-}
+use crate::support::{ONE, TWO_LAYERS, engine, phase, small, versions, wait};
 
 /// What a user would see of a run that was not cleaned up, by kind and name; stand-ins are kept on purpose.
 fn left(engine: &DockerEngine) -> BTreeSet<(OwnedKind, String)> {

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bakeoff::engine::Engine as _;
 use bakeoff::engine::docker::DockerEngine;
+use bakeoff::engine::isolated::{Isolated, IsolatedSpec};
+use bakeoff::engine::{Engine as _, ImageStore, Powers, RUN_LABEL};
+use bakeoff::images::{BaseImages, Source};
 use bakeoff::runner::event::PhaseRecord;
 use tempfile::TempDir;
 
@@ -232,4 +234,89 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 /// The repository's root.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The versions of throw-away engines to test: `BAKEOFF_TEST_ENGINES`, else the oldest and the newest that the distribution
+/// has.
+pub fn versions() -> Vec<String> {
+    let asked = std::env::var("BAKEOFF_TEST_ENGINES").unwrap_or_default();
+    let asked = asked.split(',').map(str::trim).filter(|version| !version.is_empty());
+    let asked: Vec<String> = asked.map(str::to_owned).collect();
+    if asked.is_empty() {
+        ["20.10", "28"].map(str::to_owned).to_vec()
+    } else {
+        asked
+    }
+}
+
+/// A throw-away engine in a network of its own, both removed with this value.
+pub struct Throwaway {
+    host: DockerEngine,
+    isolated: Option<Isolated<DockerEngine>>,
+    network: String,
+}
+
+impl Throwaway {
+    /// Makes one.
+    pub fn start(host: &DockerEngine, version: &str, store: Option<ImageStore>) -> Self {
+        let strategy = etcetera::choose_base_strategy().expect("a home");
+        let images = BaseImages {
+            cache: etcetera::BaseStrategy::cache_dir(&strategy).join("bakeoff/images"),
+            source: Source::Auto,
+            trust: None,
+        };
+        let (role, reference) = (format!("engine:{version}"), format!("docker:{version}-dind"));
+        let name = format!("bakeoff-test-{}-{version}", std::process::id());
+        let labels = [(RUN_LABEL.to_owned(), "throw-away-of-a-test".to_owned())];
+        wait(async {
+            let image = images
+                .resolve(host, &role, &reference, &|_| {})
+                .await
+                .expect("an image");
+            let labels: std::collections::BTreeMap<_, _> = labels.into();
+            let mtu = bakeoff::environment::host::uplink_mtu();
+            host.create_network(&name, &labels, mtu).await.expect("a network");
+            let spec = IsolatedSpec {
+                name: name.clone(),
+                image: image.used,
+                labels,
+                network: name.clone(),
+                mtu,
+                store,
+                powers: Powers::All,
+            };
+            let tried = Isolated::try_out(host, &spec).await.expect("an engine");
+            let spec = IsolatedSpec {
+                powers: tried.powers,
+                ..spec
+            };
+            let isolated = Isolated::start(host, &spec).await.expect("an engine");
+            Self {
+                host: host.clone(),
+                isolated: Some(isolated),
+                network: name,
+            }
+        })
+    }
+
+    pub fn engine(&self) -> &DockerEngine {
+        &self.isolated.as_ref().expect("it is there until the end").engine
+    }
+
+    /// Its address, as `DOCKER_HOST` has it.
+    pub fn address(&self) -> String {
+        self.engine().address().to_string()
+    }
+}
+
+impl Drop for Throwaway {
+    fn drop(&mut self) {
+        let isolated = self.isolated.take();
+        wait(async {
+            if let Some(isolated) = isolated {
+                isolated.remove(&self.host).await;
+            }
+            let _ = self.host.remove_network(&self.network).await;
+        });
+    }
 }

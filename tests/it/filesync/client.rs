@@ -8,6 +8,8 @@ use std::process::Command;
 pub struct Client {
     program: PathBuf,
     pub version: String,
+    /// The engine that it talks to, if not the one that it finds by itself.
+    host: Option<String>,
 }
 
 impl Client {
@@ -29,9 +31,20 @@ impl Client {
         }
     }
 
+    /// The same, talking to another engine.
+    pub fn at_engine(&self, address: String) -> Self {
+        Self {
+            host: Some(address),
+            ..self.clone()
+        }
+    }
+
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env("DOCKER_BUILDKIT", "1");
+        if let Some(host) = &self.host {
+            command.env("DOCKER_HOST", host);
+        }
         command
     }
 
@@ -39,6 +52,7 @@ impl Client {
         let client = Self {
             program,
             version: String::new(),
+            host: None,
         };
         let output = client.command().arg("--version").output().ok()?;
         // Docker version 20.10.24+dfsg1, build 297e128
