@@ -105,6 +105,7 @@ fn bench() -> Result<(), Error> {
     session.tell(RunEvent::RunFinished(RunEnd {
         ended: chrono::Utc::now(),
         interrupted: false,
+        host: None,
     }))?;
     criterion.final_summary();
     show(&dir)

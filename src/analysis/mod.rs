@@ -5,6 +5,7 @@ mod broken;
 mod cells;
 mod clean;
 mod downloads;
+mod host_note;
 mod network_note;
 mod network_notes;
 mod note;
@@ -23,6 +24,7 @@ use crate::stats::Summary;
 use crate::units::{Bytes, Nanos, RunId};
 
 pub use downloads::{By, Downloads, Tally};
+pub use host_note::HostNote;
 pub use network_note::NetworkNote;
 pub use note::{Note, Severity};
 pub use raw::RawRow;

@@ -6,6 +6,7 @@ use crate::runner::event::{Change, Failure, Round, Seam, TrialKey};
 use crate::units::{Bytes, Nanos};
 
 use super::clean::clean;
+use super::host_note::HostNote;
 use super::network_note::NetworkNote;
 
 /// How much a note matters.
@@ -109,6 +110,8 @@ pub enum Note {
         /// Their size.
         bytes: Bytes,
     },
+    /// What the run did to the host's engine.
+    Host(HostNote),
     /// Something that a trial made could not be removed.
     CleanupProblem {
         /// The scenario.
@@ -123,7 +126,7 @@ pub enum Note {
 impl Note {
     /// How much it matters.
     #[must_use]
-    pub const fn severity(&self) -> Severity {
+    pub fn severity(&self) -> Severity {
         match self {
             Self::Failed { .. } | Self::Invalid { .. } | Self::TrialFailed { .. } => Severity::Problem,
             Self::Incomplete { .. }
@@ -132,6 +135,7 @@ impl Note {
             | Self::SingleRound
             | Self::CleanupProblem { .. } => Severity::Warning,
             Self::Network(note) => note.severity(),
+            Self::Host(note) => note.severity(),
             // Figures of two machines or kernels may stand side by side.
             Self::Resumed(seam) if !seam.changes.is_empty() => Severity::Warning,
             Self::Resumed(_)
@@ -216,6 +220,7 @@ impl Note {
                     .into()
             }
             Self::Network(note) => note.text(),
+            Self::Host(note) => note.text(),
             Self::SingleRound => "Every figure comes from a single round: there is no spread, and differences between \
                                   approaches, also as ratios in brackets, allow no conclusion. Use --rounds 5 or more."
                 .into(),
@@ -351,7 +356,7 @@ fn stand_ins(images: &[(String, String)], beside_published: bool) -> String {
 }
 
 /// `a, b and c`.
-fn list(items: &[String]) -> String {
+pub(super) fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [only] => only.clone(),

@@ -9,6 +9,7 @@ use crate::units::Bytes;
 use super::cells::shows_published;
 use super::clean::clean;
 use super::downloads::Downloads;
+use super::host_note::HostNote;
 use super::network_notes::network_notes;
 use super::{Note, Row, RowKind, resume_command};
 
@@ -193,8 +194,16 @@ fn cleanup_notes(log: &RunLog) -> Vec<Note> {
     let mut notes = Vec::new();
     let records: u32 = log.trials.iter().map(|trial| trial.cleanup.left_records).sum();
     let bytes: Bytes = log.trials.iter().map(|trial| trial.cleanup.left_bytes).sum();
-    if records > 0 {
-        notes.push(Note::CacheLeft { records, bytes });
+    let host = log.end.as_ref().and_then(|end| end.host.clone());
+    match host {
+        // It counts these records too.
+        Some(proof) => notes.push(Note::Host(HostNote {
+            proof,
+            left: bytes,
+            resumed: !log.seams.is_empty(),
+        })),
+        None if records > 0 => notes.push(Note::CacheLeft { records, bytes }),
+        None => {}
     }
     let mut seen = BTreeSet::new();
     for trial in &log.trials {

@@ -252,6 +252,7 @@ pub(crate) fn run(table: &str) -> RunLog {
         end: Some(RunEnd {
             ended: start() + TimeDelta::hours(1),
             interrupted: false,
+            host: None,
         }),
         warnings: vec![],
     }

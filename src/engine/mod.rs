@@ -7,6 +7,7 @@ pub mod docker;
 pub mod endpoint;
 pub mod http;
 pub mod image_archive;
+pub mod inventory;
 pub mod isolated;
 pub mod lock;
 pub mod reaper;
@@ -221,6 +222,12 @@ pub trait Engine: Clone + Send + Sync {
     /// # Errors
     /// If the engine does not answer.
     fn owned(&self) -> impl Future<Output = Result<Vec<Owned>, EngineError>> + Send;
+
+    /// Everything that the engine holds, whoever made it.
+    ///
+    /// # Errors
+    /// If the engine does not answer.
+    fn inventory(&self) -> impl Future<Output = Result<inventory::Inventory, EngineError>> + Send;
 
     /// The build cache's records.
     ///

@@ -4,6 +4,7 @@
 
 mod fingerprint;
 mod header;
+mod host;
 mod image;
 mod network;
 mod phase;

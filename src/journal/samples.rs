@@ -6,14 +6,16 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Journal;
+use crate::engine::inventory::ThingKind;
 use crate::engine::{
     BuildTrace, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Progress, PushTrace, StepPart, StepTrace,
 };
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::mirror::{Kind, Origin, Transfer};
 use crate::runner::event::{
-    Asker, BaseImage, Change, Cleanup, Failure, Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead,
-    RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StepTransfer, TrialKey, TrialRecord,
+    Asker, BaseImage, Change, Cleanup, Failure, HostProof, HostThing, Manifest, NetworkHead, Outcome, PhaseHead,
+    PhaseRecord, PublishedHead, RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StepTransfer,
+    TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -405,10 +407,26 @@ pub fn bare_seam() -> Seam {
     }
 }
 
+/// What a run did to the host's engine: one thing of each kind.
+pub fn host_proof() -> HostProof {
+    let thing = |kind, name: &str| HostThing {
+        kind,
+        name: name.to_owned(),
+    };
+    HostProof {
+        kept: vec![thing(ThingKind::Image, "bakeoff-stand-in-python:1")],
+        added: vec![thing(ThingKind::Network, "new"), thing(ThingKind::Container, "new")],
+        removed: vec![thing(ThingKind::Volume, "old")],
+        added_records: 2,
+        removed_records: 1,
+    }
+}
+
 pub fn run_end(interrupted: bool) -> RunEnd {
     RunEnd {
         ended: time(3600),
         interrupted,
+        host: Some(host_proof()),
     }
 }
 
@@ -429,6 +447,7 @@ pub fn events() -> Vec<RunEvent> {
         RunEvent::RunFinished(RunEnd {
             ended: time(1200),
             interrupted: true,
+            host: None,
         }),
         RunEvent::RunResumed(Box::new(seam())),
         RunEvent::TrialStarted(trial(Round::Measured(1), "uv-single[cache_mounts=off]")),

@@ -276,7 +276,13 @@ impl<E: Engine> Session<'_, E> {
         self.engines.kinds.values()
     }
 
-    /// The same for the journal.
+    /// The images that throw-away engines are made of.
+    pub(super) fn engine_images(&self) -> impl Iterator<Item = &str> {
+        self.kinds()
+            .filter_map(|kind| Some(kind.made_of.as_ref()?.image.as_str()))
+    }
+
+    /// Every kind of engine, for the journal.
     pub(super) fn engine_heads(&self) -> Vec<EngineHead> {
         let head = |((choice, _), kind): (&Wanted, &Kind)| EngineHead {
             choice: choice.to_string(),

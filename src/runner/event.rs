@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use crate::engine::inventory::ThingKind;
 use crate::engine::{BuildTrace, ImageDetails, PushTrace};
 use crate::environment::Fingerprint;
 use crate::mirror::Transfer;
@@ -353,4 +354,30 @@ pub struct RunEnd {
     pub ended: DateTime<Utc>,
     /// Whether it was interrupted.
     pub interrupted: bool,
+    /// What the run did to the host's engine; `None` if the engine did not say, and in old journals.
+    pub host: Option<HostProof>,
+}
+
+/// How what the host's engine held differed from before a run to after it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostProof {
+    /// Base images that are new, and stay for the next run.
+    pub kept: Vec<HostThing>,
+    /// Anything else that is new, whoever made it.
+    pub added: Vec<HostThing>,
+    /// What is gone, whoever removed it; what runs of bakeoff had left is not counted.
+    pub removed: Vec<HostThing>,
+    /// Build-cache records that are new.
+    pub added_records: u32,
+    /// Build-cache records that are gone.
+    pub removed_records: u32,
+}
+
+/// Something in the host's engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostThing {
+    /// What it is.
+    pub kind: ThingKind,
+    /// Its name, or its id where it has none.
+    pub name: String,
 }

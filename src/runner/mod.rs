@@ -14,6 +14,7 @@ mod network;
 mod phase;
 mod prepare;
 mod probe;
+mod proof;
 mod redact;
 mod resume;
 mod trial;
@@ -203,6 +204,7 @@ pub async fn run<E: Engine>(
     cancel: &CancellationToken,
     events: Events<'_>,
 ) -> Result<(), RunError> {
+    let before = proof::before(engine).await?;
     let session = Session::prepare(engine, suite, plan, settings, cancel, events).await?;
     let ended = run_trials(&session, plan).await;
     session.finish().await;
@@ -215,6 +217,7 @@ pub async fn run<E: Engine>(
     let end = RunEnd {
         ended: Utc::now(),
         interrupted,
+        host: session.proof(&before).await,
     };
     let told = session.tell(RunEvent::RunFinished(end));
     ended.and(told)

@@ -288,7 +288,7 @@ impl DockerEngine {
 }
 
 /// Every image that bakeoff names is `bakeoff-…` or, where it is pushed, `127.0.0.1:PORT/bakeoff/…`.
-fn is_our_image_name(name: &str) -> bool {
+pub(super) fn is_our_image_name(name: &str) -> bool {
     name.starts_with("bakeoff-")
         || name
             .strip_prefix("127.0.0.1:")

@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod containers;
 mod images;
+mod inventory;
 mod push;
 mod trace;
 
@@ -16,6 +17,7 @@ use hyper::header::{HOST, HeaderValue};
 
 use super::endpoint::{EngineEndpoint, Origin};
 use super::http::{self, Address, HttpError};
+use super::inventory::Inventory;
 use super::{
     BuildFailure, BuildRequest, BuildTrace, CacheRecord, Container, ContainerExit, ContainerSpec, Engine, EngineError,
     EngineInfo, ImageDetails, Observer, Owned, PushTrace,
@@ -211,6 +213,9 @@ impl Engine for DockerEngine {
     }
     async fn owned(&self) -> Result<Vec<Owned>, EngineError> {
         self.list_owned().await
+    }
+    async fn inventory(&self) -> Result<Inventory, EngineError> {
+        self.list_everything().await
     }
     async fn build_cache(&self) -> Result<Vec<CacheRecord>, EngineError> {
         self.cache_records().await

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::host::Host;
 use crate::runner::event;
 use crate::units::Bytes;
 
@@ -62,6 +63,8 @@ pub struct Cleanup {
 pub struct RunFinished {
     pub ended: DateTime<Utc>,
     pub interrupted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Host>,
 }
 
 impl From<event::TrialKey> for Trial {
@@ -176,14 +179,30 @@ impl From<Cleanup> for event::Cleanup {
 
 impl From<event::RunEnd> for RunFinished {
     fn from(value: event::RunEnd) -> Self {
-        let event::RunEnd { ended, interrupted } = value;
-        Self { ended, interrupted }
+        let event::RunEnd {
+            ended,
+            interrupted,
+            host,
+        } = value;
+        Self {
+            ended,
+            interrupted,
+            host: host.map(Into::into),
+        }
     }
 }
 
 impl From<RunFinished> for event::RunEnd {
     fn from(value: RunFinished) -> Self {
-        let RunFinished { ended, interrupted } = value;
-        Self { ended, interrupted }
+        let RunFinished {
+            ended,
+            interrupted,
+            host,
+        } = value;
+        Self {
+            ended,
+            interrupted,
+            host: host.map(Into::into),
+        }
     }
 }

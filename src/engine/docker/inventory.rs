@@ -1,0 +1,139 @@
+//! Lists everything that the engine holds.
+
+use std::collections::{BTreeSet, HashMap};
+
+use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListNetworksOptions, ListVolumesOptions};
+
+use super::images::is_our_image_name;
+use super::{DockerEngine, failed};
+use crate::engine::inventory::{Inventory, Owner, Thing, ThingKind};
+use crate::engine::{EngineError, RUN_LABEL, STAND_IN_LABEL, reaper};
+
+/// Networks that the engine makes anew, under new ids, whenever it starts.
+const BUILT_IN_NETWORKS: [&str; 3] = ["bridge", "host", "none"];
+
+impl DockerEngine {
+    pub(super) async fn list_everything(&self) -> Result<Inventory, EngineError> {
+        let mut things = self.all_images().await?;
+        things.extend(self.all_containers().await?);
+        things.extend(self.all_volumes().await?);
+        things.extend(self.all_networks().await?);
+        things.extend(self.all_cache_records().await?);
+        Ok(Inventory(things))
+    }
+
+    async fn all_images(&self) -> Result<BTreeSet<Thing>, EngineError> {
+        let options = ListImagesOptions {
+            // The layers between that the classic builder leaves are images of their own.
+            all: true,
+            ..ListImagesOptions::default()
+        };
+        let images = self.docker.list_images(Some(options)).await;
+        let mut things = BTreeSet::new();
+        for image in images.map_err(failed("list", "images"))? {
+            let names = image.repo_tags.into_iter().filter(|name| name != "<none>:<none>");
+            let mut names: Vec<String> = names.collect();
+            let nameless = names.is_empty();
+            if nameless {
+                let digest = image.repo_digests.into_iter().find(|name| !name.starts_with("<none>"));
+                names.push(digest.unwrap_or_else(|| image.id.clone()));
+            }
+            for name in names {
+                // Labels are inherited by what users build from ours; names are not.
+                let ours = nameless || is_our_image_name(&name);
+                things.insert(Thing {
+                    kind: ThingKind::Image,
+                    id: image.id.clone(),
+                    owner: owner(&image.labels, ours),
+                    name,
+                });
+            }
+        }
+        Ok(things)
+    }
+
+    async fn all_containers(&self) -> Result<BTreeSet<Thing>, EngineError> {
+        let options = ListContainersOptions {
+            all: true,
+            ..ListContainersOptions::default()
+        };
+        let containers = self.docker.list_containers(Some(options)).await;
+        let thing = |container: bollard::models::ContainerSummary| {
+            let name = container
+                .names
+                .unwrap_or_default()
+                .into_iter()
+                .next()
+                .unwrap_or_default();
+            let name = name.trim_start_matches('/').to_owned();
+            Thing {
+                kind: ThingKind::Container,
+                id: container.id.unwrap_or_default(),
+                owner: owner(&container.labels.unwrap_or_default(), name.starts_with("bakeoff-")),
+                name,
+            }
+        };
+        let containers = containers.map_err(failed("list", "containers"))?;
+        Ok(containers.into_iter().map(thing).collect())
+    }
+
+    async fn all_volumes(&self) -> Result<BTreeSet<Thing>, EngineError> {
+        let volumes = self.docker.list_volumes(None::<ListVolumesOptions>).await;
+        let volumes = volumes.map_err(failed("list", "volumes"))?.volumes.unwrap_or_default();
+        let thing = |volume: bollard::models::Volume| Thing {
+            kind: ThingKind::Volume,
+            id: volume.name.clone(),
+            owner: owner(&volume.labels, true),
+            name: volume.name,
+        };
+        Ok(volumes.into_iter().map(thing).collect())
+    }
+
+    async fn all_networks(&self) -> Result<BTreeSet<Thing>, EngineError> {
+        let networks = self.docker.list_networks(None::<ListNetworksOptions>).await;
+        let thing = |network: bollard::models::Network| {
+            let name = network.name.unwrap_or_default();
+            let built_in = BUILT_IN_NETWORKS.contains(&name.as_str());
+            Thing {
+                kind: ThingKind::Network,
+                id: if built_in {
+                    name.clone()
+                } else {
+                    network.id.unwrap_or_default()
+                },
+                owner: owner(&network.labels.unwrap_or_default(), true),
+                name,
+            }
+        };
+        let networks = networks.map_err(failed("list", "networks"))?;
+        Ok(networks.into_iter().map(thing).collect())
+    }
+
+    async fn all_cache_records(&self) -> Result<BTreeSet<Thing>, EngineError> {
+        let records = self.cache_records().await?;
+        let ours = reaper::descent(&records, &reaper::marked_bases(&records, reaper::ANCHOR));
+        let thing = |record: crate::engine::CacheRecord| Thing {
+            kind: ThingKind::CacheRecord,
+            owner: if ours.contains(&record.id) {
+                Owner::Run
+            } else {
+                Owner::Somebody
+            },
+            // The description holds commands, with whatever stands in them.
+            name: record.kind,
+            id: record.id,
+        };
+        Ok(records.into_iter().map(thing).collect())
+    }
+}
+
+/// Whose a thing with these labels is, if its name may be of our making.
+fn owner(labels: &HashMap<String, String>, ours: bool) -> Owner {
+    if ours && labels.contains_key(RUN_LABEL) {
+        Owner::Run
+    } else if ours && labels.contains_key(STAND_IN_LABEL) {
+        Owner::StandIn
+    } else {
+        Owner::Somebody
+    }
+}

@@ -1,0 +1,105 @@
+//! The proof that a run took away nothing of the user's and left behind nothing but what it was asked to keep: what the
+//! host's engine held before, compared with what it holds afterwards. Not for: cleaning up.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::event::{HostProof, HostThing};
+use super::{RunError, Session};
+use crate::engine::Engine;
+use crate::engine::inventory::{Inventory, Owner, Thing, ThingKind};
+
+/// How long the engine may take to say what it holds: one with many volumes measures them all.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What the host's engine holds before a run has done anything.
+pub(super) async fn before<E: Engine>(engine: &E) -> Result<Inventory, RunError> {
+    Ok(engine.inventory().await?)
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// How what the host's engine holds differs from what it held before; `None` if it does not say.
+    pub(super) async fn proof(&self, before: &Inventory) -> Option<HostProof> {
+        let after = tokio::time::timeout(LIMIT, self.engine.inventory()).await.ok()?.ok()?;
+        let bases = self.bases.values().map(|base| base.id.as_str());
+        Some(compare(before, &after, &bases.chain(self.engine_images()).collect()))
+    }
+}
+
+/// `bases` are the ids or names of the base images of the run, which stay for the next one.
+fn compare(before: &Inventory, after: &Inventory, bases: &BTreeSet<&str>) -> HostProof {
+    let mut proof = HostProof::default();
+    for thing in after.without(before) {
+        let is_base = bases.contains(thing.id.as_str()) || bases.contains(thing.name.as_str());
+        if thing.kind == ThingKind::CacheRecord {
+            proof.added_records += 1;
+        } else if thing.owner == Owner::StandIn || (thing.kind == ThingKind::Image && is_base) {
+            proof.kept.push(told(thing));
+        } else {
+            proof.added.push(told(thing));
+        }
+    }
+    // What earlier runs left is bakeoff's to remove, and so are stand-ins that are made anew.
+    let gone = before.without(after);
+    for thing in gone.into_iter().filter(|thing| thing.owner == Owner::Somebody) {
+        if thing.kind == ThingKind::CacheRecord {
+            proof.removed_records += 1;
+        } else {
+            proof.removed.push(told(thing));
+        }
+    }
+    proof
+}
+
+fn told(thing: &Thing) -> HostThing {
+    HostThing {
+        kind: thing.kind,
+        name: thing.name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thing(kind: ThingKind, name: &str, owner: Owner) -> Thing {
+        Thing {
+            kind,
+            id: format!("id of {name}"),
+            name: name.into(),
+            owner,
+        }
+    }
+
+    fn inventory(things: &[Thing]) -> Inventory {
+        Inventory(things.iter().cloned().collect())
+    }
+
+    #[test]
+    fn what_was_asked_for_is_told_from_what_was_not() {
+        let before = [
+            thing(ThingKind::Image, "users:1", Owner::Somebody),
+            thing(ThingKind::Volume, "data", Owner::Somebody),
+            thing(ThingKind::CacheRecord, "lost", Owner::Somebody),
+            thing(ThingKind::Container, "left-over", Owner::Run),
+            thing(ThingKind::CacheRecord, "left-over", Owner::Run),
+            thing(ThingKind::Image, "old-stand-in", Owner::StandIn),
+        ];
+        let after = [
+            before[0].clone(),
+            thing(ThingKind::Image, "stand-in", Owner::StandIn),
+            thing(ThingKind::Image, "python:3", Owner::Somebody),
+            thing(ThingKind::Image, "docker:dind", Owner::Somebody),
+            thing(ThingKind::Network, "forgotten", Owner::Run),
+            thing(ThingKind::Container, "theirs", Owner::Somebody),
+            thing(ThingKind::CacheRecord, "new", Owner::Somebody),
+        ];
+        let bases = ["id of python:3", "docker:dind"].into();
+        let proof = compare(&inventory(&before), &inventory(&after), &bases);
+        let names = |things: &[HostThing]| things.iter().map(|thing| thing.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&proof.kept), ["docker:dind", "python:3", "stand-in"]);
+        assert_eq!(names(&proof.added), ["theirs", "forgotten"]);
+        assert_eq!(names(&proof.removed), ["data"]);
+        assert_eq!((proof.added_records, proof.removed_records), (1, 1));
+    }
+}
