@@ -295,15 +295,16 @@ impl Report {
         }
     }
 
-    /// Whether a phase of a measured round failed, or a time cell has no data because its phase was invalid in every round
+    /// Whether a trial failed, or a phase of a measured round did, or a time cell has no data because its phase was invalid in every round
     /// that was tried. The run's exit code is then 5.
     #[must_use]
     pub fn has_failed_cell(&self) -> bool {
-        self.rows
-            .iter()
-            .filter(|row| row.kind == RowKind::Time)
-            .flat_map(|row| &row.cells)
-            .any(|cell| cell.rounds.failed > 0 || matches!(cell.value, CellValue::Failed(_) | CellValue::Invalid(_)))
+        let trial_failed = |note: &Note| matches!(note, Note::TrialFailed { .. });
+        let times = self.rows.iter().filter(|row| row.kind == RowKind::Time);
+        self.notes.iter().any(trial_failed)
+            || times.flat_map(|row| &row.cells).any(|cell| {
+                cell.rounds.failed > 0 || matches!(cell.value, CellValue::Failed(_) | CellValue::Invalid(_))
+            })
     }
 
     /// The command that measures the same again, in the same order.

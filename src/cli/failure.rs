@@ -101,6 +101,7 @@ impl Failure {
                 | RunError::Python { .. }
                 | RunError::Registry { .. }
                 | RunError::NoBridge(_)
+                | RunError::Triggers { .. }
                 | RunError::EngineVersion { .. }
                 | RunError::ImageStore { .. }
                 | RunError::Compression { .. }
@@ -151,6 +152,9 @@ impl Failure {
                      stand side by side"
                         .into(),
                 ),
+                RunError::Triggers { .. } => {
+                    Some("build on the image that it was made from, and do in the Dockerfile what its triggers do".into())
+                }
                 RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
                 RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
                 RunError::NoBridge(_) | RunError::Mirror(_) => Some(

@@ -188,7 +188,7 @@ pub(super) async fn measure(
     };
     let cancel = CancellationToken::new();
     let watch = tokio::spawn(interruptions(cancel.clone()));
-    let ended = runner::run(engine, &suite, &plan, &settings, &cancel, &events).await;
+    let ended = Box::pin(runner::run(engine, &suite, &plan, &settings, &cancel, &events)).await;
     watch.abort();
     display.clear();
     if let Some(error) = recorder.error() {

@@ -1,7 +1,10 @@
 //! The trial's registry, asked over its own protocol (OCI distribution, "pull manifest"). Sizes of what really lies
 //! in a registry come from here, never from progress text. Not for: starting the registry's container.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+use tokio::io::AsyncReadExt as _;
 
 use super::EngineError;
 use super::http::{self, Address};
@@ -11,6 +14,9 @@ const ACCEPT: &str = "application/vnd.docker.distribution.manifest.v2+json, \
                       application/vnd.oci.image.manifest.v1+json, \
                       application/vnd.oci.image.index.v1+json, \
                       application/vnd.docker.distribution.manifest.list.v2+json";
+
+/// How long a registry that closed an idle connection is left in peace.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A manifest as the registry holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +49,21 @@ struct RawPlatform {
 pub async fn answers(port: u16) -> bool {
     let address = Address::Tcp(format!("127.0.0.1:{port}"));
     matches!(http::get(&address, "/v2/", "*/*").await, Ok((status, _)) if status.is_success())
+}
+
+/// Until the registry on a loopback port is gone. Nothing is said on the connection by which that is noticed, so a push that
+/// goes on meanwhile is not disturbed.
+pub async fn gone(port: u16) {
+    loop {
+        if let Ok(mut held) = tokio::net::TcpStream::connect(("127.0.0.1", port)).await {
+            // It ends with the registry, or because the registry takes it for forgotten.
+            let _ = held.read(&mut [0]).await;
+        }
+        if !answers(port).await {
+            return;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
 }
 
 /// The manifest of `repository:tag`, or of the first image of an index (the containerd image store pushes one).

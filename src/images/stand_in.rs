@@ -128,6 +128,9 @@ fn engine_recipe(version: Option<&str>) -> Option<Recipe> {
     found.map(|(_, recipe)| recipe)
 }
 
+/// How long it may take to make a root file system: a slow mirror's packages, but not one that has fallen silent.
+const BOOTSTRAP_LIMIT: std::time::Duration = std::time::Duration::from_secs(3600);
+
 /// Asks a program to end when it is dropped before its end: mmdebstrap then removes its half-made root file system,
 /// which it can't when it is killed.
 struct Terminated(Option<u32>);
@@ -284,7 +287,12 @@ impl Recipe {
             )
         })?;
         let mut guard = Terminated(child.id());
-        let output = child.wait_with_output().await;
+        let ended = tokio::time::timeout(BOOTSTRAP_LIMIT, child.wait_with_output()).await;
+        let Ok(output) = ended else {
+            // The guard ends it.
+            let reason = format!("mmdebstrap did not end within {} s", BOOTSTRAP_LIMIT.as_secs());
+            return Err(self.failed(&reason, "see whether the distribution's package mirror can be reached"));
+        };
         guard.0 = None;
         let output = output.map_err(|error| self.failed(&error, "try again"))?;
         if output.status.success() {

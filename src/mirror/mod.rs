@@ -27,7 +27,7 @@ mod uv_lock;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -57,6 +57,9 @@ pub const PORT: u16 = 7380;
 
 /// How long to wait for transfers whose clients have just ended.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether a mirror still takes connections.
+const HEARTBEAT: Duration = Duration::from_millis(200);
 
 /// How long downloads whose clients have gone away may take to end.
 const SETTLING: Duration = Duration::from_secs(120);
@@ -117,12 +120,26 @@ pub enum MirrorError {
 #[derive(Debug)]
 pub struct Mirror {
     shared: Arc<Shared>,
-    accepting: Vec<JoinHandle<()>>,
+    accepting: Mutex<Vec<Accepting>>,
+}
+
+/// A task that takes connections, and what it takes them from: a task that has died can be started again.
+#[derive(Debug)]
+struct Accepting {
+    listener: Arc<TcpListener>,
+    task: JoinHandle<()>,
+}
+
+impl Accepting {
+    fn start(listener: Arc<TcpListener>, shared: &Arc<Shared>) -> Self {
+        let task = tokio::spawn(accept(Arc::clone(&listener), Arc::clone(shared)));
+        Self { listener, task }
+    }
 }
 
 impl Drop for Mirror {
     fn drop(&mut self) {
-        self.accepting.iter().for_each(JoinHandle::abort);
+        self.accepting().iter().for_each(|accepting| accepting.task.abort());
         self.shared.ended.cancel();
     }
 }
@@ -192,11 +209,42 @@ impl Mirror {
         });
         let accepting = listeners
             .into_iter()
-            .map(|listener| tokio::spawn(accept(listener, Arc::clone(&shared))));
+            .map(|listener| Accepting::start(Arc::new(listener), &shared));
         Ok(Self {
-            accepting: accepting.collect(),
+            accepting: Mutex::new(accepting.collect()),
             shared,
         })
+    }
+
+    fn accepting(&self) -> MutexGuard<'_, Vec<Accepting>> {
+        self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it takes connections everywhere.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.accepting().iter().any(|accepting| accepting.task.is_finished())
+    }
+
+    /// Until it takes connections no more.
+    pub async fn died(&self) {
+        while self.is_alive() {
+            tokio::time::sleep(HEARTBEAT).await;
+        }
+    }
+
+    /// Starts again what has died, at the same address, and says whether anything had.
+    pub fn revive(&self) -> bool {
+        let mut had_died = false;
+        for accepting in self
+            .accepting()
+            .iter_mut()
+            .filter(|accepting| accepting.task.is_finished())
+        {
+            *accepting = Accepting::start(Arc::clone(&accepting.listener), &self.shared);
+            had_died = true;
+        }
+        had_died
     }
 
     /// Whether it records.
@@ -358,7 +406,7 @@ async fn listen(addresses: &[IpAddr], mut port: u16) -> Result<Vec<TcpListener>,
     Ok(listeners)
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: Arc<TcpListener>, shared: Arc<Shared>) {
     // They end with this task.
     let mut connections = JoinSet::new();
     loop {
@@ -386,3 +434,35 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 
 /// The loopback address, for clients on this machine.
 pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_mirror_that_has_died_says_so_and_begins_again_at_its_address() {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = Mirror::start(Config {
+            mode: Mode::Record,
+            recording: Arc::new(Recording::create(&folder.path().join("r")).unwrap()),
+            upstream: None,
+            aliases: Vec::new(),
+            synthetic: None,
+            bind: vec![LOOPBACK],
+            host: HOST.to_owned(),
+            port: 0,
+        })
+        .await
+        .unwrap();
+        let address = crate::engine::http::Address::Tcp(mirror.address().to_string());
+        let ask = || crate::engine::http::get(&address, "/simple/x/", "*/*");
+        assert!(mirror.is_alive() && !mirror.revive());
+        assert!(ask().await.is_ok());
+        mirror.accepting()[0].task.abort();
+        tokio::time::timeout(Duration::from_secs(5), mirror.died())
+            .await
+            .unwrap();
+        assert!(mirror.revive() && mirror.is_alive());
+        assert!(ask().await.is_ok());
+    }
+}

@@ -120,14 +120,9 @@ impl<E: Engine> Session<'_, E> {
             .iter()
             .any(|line| line.text.contains("Executing") && line.text.contains("build trigger"))
         {
-            let reason = "it has ONBUILD triggers, which have run in the trial's base and so not in the measured build";
-            let (operation, subject) = ("use the base image", image.reference.clone());
-            return Err(EngineError::Operation {
-                operation,
-                subject,
-                reason: reason.into(),
-            }
-            .into());
+            return Err(RunError::Triggers {
+                image: image.reference.clone(),
+            });
         }
         Ok(())
     }

@@ -34,12 +34,17 @@ impl<E: Engine> Trial<'_, E> {
     pub(super) async fn clean_up(mut self) -> Cleanup {
         let engine = self.session.engine;
         let mut cleanup = Cleanup::default();
+        self.session.note(format!("cleaning up after {}", self.key.scenario));
+        if let Err(error) = super::failing::answers(engine).await {
+            let problem = format!("nothing was removed, because the engine does not answer: {error}");
+            cleanup.problems.push(problem);
+            return cleanup;
+        }
         let mut note = |done: Result<(), crate::engine::EngineError>| {
             if let Err(error) = done {
                 cleanup.problems.push(error.to_string());
             }
         };
-        self.session.note(format!("cleaning up after {}", self.key.scenario));
         note(engine.remove_container(&self.registry.id).await);
         note(engine.remove_volume(&self.registry_volume).await);
         let isolated = self.place.isolated.take();

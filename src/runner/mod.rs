@@ -8,6 +8,7 @@ mod cleanup;
 mod context;
 mod engines;
 pub mod event;
+mod failing;
 mod header;
 mod locks;
 mod network;
@@ -32,8 +33,8 @@ use crate::mirror::recording::RecordingError;
 use crate::mirror::synthetic::SyntheticError;
 use crate::mirror::{MirrorError, Upstream, UpstreamError};
 use crate::plan::Plan;
-use crate::suite::{PhaseKind, Suite};
-use crate::units::RunId;
+use crate::suite::{PhaseKind, PhaseSpec, Suite};
+use crate::units::{Nanos, RunId};
 use event::{Change, Outcome, PhaseRecord, RunEnd, RunEvent, TrialKey};
 
 pub use network::{generated, recordings};
@@ -104,6 +105,14 @@ pub enum RunError {
         image: String,
         /// What it wrote.
         reason: String,
+    },
+    /// A base image runs steps of its own in whatever is built on it.
+    #[error(
+        "the base image {image} has ONBUILD triggers, which have run in the trial's base and so not in the measured build"
+    )]
+    Triggers {
+        /// The image.
+        image: String,
     },
     /// A scenario is for another platform than the engine's: its bases would be looked for and derived for the wrong one.
     #[error("{scenario} is for the platform {platform}, and the engine builds for {engine}")]
@@ -192,10 +201,11 @@ fn listed(changes: &[Change]) -> String {
     changes.iter().map(change).collect::<Vec<_>>().join(", ")
 }
 
-/// Runs the plan to its end, or until it is cancelled. A failed phase ends its trial, not the run.
+/// Runs the plan to its end, or until it is cancelled. What fails ends its trial, not the run: even an engine that has died
+/// may be there again for the next one.
 ///
 /// # Errors
-/// If the preparation fails, or the engine does outside a phase. Finished phases have been told before.
+/// If the preparation fails, or what concerns the whole run. Finished phases have been told before.
 pub async fn run<E: Engine>(
     engine: &E,
     suite: &Suite,
@@ -211,7 +221,7 @@ pub async fn run<E: Engine>(
     let interrupted = match &ended {
         Ok(()) => false,
         Err(RunError::Interrupted) => true,
-        // A run that the engine or the disk ended has no end of its own: it reads as unfinished.
+        // What concerns the whole run leaves it without an end: it reads as unfinished, and can be gone on with.
         Err(_) => return ended,
     };
     let end = RunEnd {
@@ -225,6 +235,7 @@ pub async fn run<E: Engine>(
 
 async fn run_trials<E: Engine>(session: &Session<'_, E>, plan: &Plan) -> Result<(), RunError> {
     let mut ordinal = 0;
+    let mut clean = true;
     for block in &plan.blocks {
         for &index in &block.trials {
             session.go_on()?;
@@ -234,49 +245,96 @@ async fn run_trials<E: Engine>(session: &Session<'_, E>, plan: &Plan) -> Result<
                 scenario: session.suite.scenarios[index].name.clone(),
             };
             if !session.has_finished(&key) {
-                run_trial(session, index, key, ordinal).await?;
+                if !clean {
+                    session.recover().await;
+                }
+                clean = run_trial(session, index, key, ordinal).await?;
             }
         }
+    }
+    if !clean {
+        session.recover().await;
     }
     Ok(())
 }
 
+/// Says whether the trial ended as planned: nothing of it is left then.
 async fn run_trial<E: Engine>(
     session: &Session<'_, E>,
     scenario: usize,
     key: TrialKey,
     ordinal: u32,
-) -> Result<(), RunError> {
+) -> Result<bool, RunError> {
     let scenario = &session.suite.scenarios[scenario];
     session.tell(RunEvent::TrialStarted(key.clone()))?;
-    let mut trial = Trial::open(session, scenario, key, ordinal).await?;
+    session.revive_mirror();
+    let mut trial = match Trial::open(session, scenario, key.clone(), ordinal).await {
+        Ok(trial) => trial,
+        Err(error) if failing::ends_run(&error) => return Err(error),
+        Err(error) => return session.tell_unmeasured(&key, &error).map(|()| false),
+    };
     let measured = measure(session, &mut trial).await;
     // What the trial made goes away however it ended; only then is its end told.
-    let record = trial.close(measured.is_ok()).await;
+    let mut record = trial.close(matches!(measured, Ok(None))).await;
     // An interrupted trial has no end: a run that goes on measures all of it again.
-    measured.and(session.go_on())?;
-    session.tell(RunEvent::TrialFinished(record))
+    session.go_on()?;
+    record.failed = measured?;
+    let clean = record.failed.is_none() && record.cleanup.problems.is_empty();
+    session.tell(RunEvent::TrialFinished(record))?;
+    Ok(clean)
 }
 
-/// The journey: every phase, in order.
-async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) -> Result<(), RunError> {
+/// The journey: every phase, in order. Says why it ended before the last one, if something outside of the phases failed.
+async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) -> Result<Option<String>, RunError> {
     let mut broken: Option<String> = None;
+    let mut failed: Option<String> = None;
     for spec in &session.suite.journey {
-        let record = match &broken {
+        let mut record = match (&failed, &broken) {
+            (Some(cause), _) => trial.skipped(spec, cause),
             // A push of an image that was built is still worth measuring after a later build failed.
-            Some(cause) if spec.kind == PhaseKind::Build || !trial.has_image(spec) => trial.skipped(spec, cause),
-            _ => trial.phase(spec, 0).await?,
+            (None, Some(cause)) if spec.kind == PhaseKind::Build || !trial.has_image(spec) => {
+                trial.skipped(spec, cause)
+            }
+            _ => match trial.phase(spec, 0).await {
+                Ok(record) => record,
+                Err(error) if failing::ends_run(&error) => return Err(error),
+                Err(error) => {
+                    let cause = failing::told(&error);
+                    let record = trial.failed(spec, &cause);
+                    failed = Some(cause);
+                    record
+                }
+            },
         };
+        if failed.is_none() {
+            failed = trial.what_died(&mut record).await;
+        }
         let failed_build = spec.kind == PhaseKind::Build && matches!(record.outcome, Outcome::Failed(_));
         if failed_build && broken.is_none() {
             broken = Some(format!("{} failed", spec.name));
         }
         session.tell(RunEvent::PhaseFinished(Box::new(record)))?;
     }
-    Ok(())
+    Ok(failed)
 }
 
 impl PhaseRecord {
+    /// A phase of which nothing was measured.
+    fn unmeasured(trial: &TrialKey, spec: &PhaseSpec, outcome: Outcome) -> Self {
+        Self {
+            trial: trial.clone(),
+            phase: spec.name.clone(),
+            started: Utc::now(),
+            wall: Nanos(0),
+            outcome,
+            build: None,
+            push: None,
+            image: None,
+            manifest: None,
+            transfers: None,
+        }
+    }
+
     /// Whether its time counts.
     #[must_use]
     pub fn is_measured(&self) -> bool {

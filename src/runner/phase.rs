@@ -7,6 +7,7 @@ use chrono::Utc;
 use tokio::time::timeout;
 
 use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent};
+use super::failing::tells_of_full_disk;
 use super::{RunError, Trial, check};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, registry};
 use crate::suite::{PhaseKind, PhaseSpec};
@@ -77,6 +78,9 @@ impl<E: Engine> Trial<'_, E> {
         let built = tokio::select! {
             biased;
             () = session.cancel.cancelled() => return Err(RunError::Interrupted),
+            () = session.mirror_died() => {
+                return Ok(self.failed(spec, "the mirror has died during the build"));
+            }
             built = self.place.engine.build(&request, &observer) => built,
         };
         match built {
@@ -152,8 +156,19 @@ impl<E: Engine> Trial<'_, E> {
             .iter()
             .map(|line| line.text.clone())
             .collect();
+        // Of a full disk a step says no more than that it failed; its output names the cause.
+        let full = failure
+            .trace
+            .log
+            .iter()
+            .rev()
+            .find(|line| tells_of_full_disk(&line.text));
+        let message = match full {
+            Some(line) if !tells_of_full_disk(&failure.message) => format!("{}: {}", failure.message, line.text.trim()),
+            _ => failure.message.clone(),
+        };
         Failure {
-            message: failure.message.clone(),
+            message,
             step: failure.step.clone(),
             line,
             last_lines,
@@ -175,6 +190,12 @@ impl<E: Engine> Trial<'_, E> {
         let pushed = tokio::select! {
             biased;
             () = session.cancel.cancelled() => return Err(RunError::Interrupted),
+            // The engine goes on trying for most of a minute, and not every one says so.
+            () = self.registry_died() => {
+                let mut record = self.failed(spec, "the registry has died during the push");
+                record.wall = clock.elapsed().into();
+                return Ok(record);
+            }
             pushed = pushing => pushed,
         };
         match pushed {

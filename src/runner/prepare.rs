@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
 
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,8 @@ pub struct Session<'a, E> {
     pub(super) engines: Engines,
     /// The package index that the base image's pip uses where nobody says otherwise.
     pub(super) client_index: Option<String>,
+    /// Whether the engine died and did not come back.
+    pub(super) gone: AtomicBool,
     events: Events<'a>,
     redactor: Redactor,
 }
@@ -73,6 +76,7 @@ impl<'a, E: Engine> Session<'a, E> {
             mirror: None,
             engines: Engines::default(),
             client_index: None,
+            gone: AtomicBool::new(false),
             events,
             redactor: Redactor::new(suite),
         };

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
-
 use super::engines::Place;
 use super::event::{Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
@@ -13,7 +11,6 @@ use crate::engine::isolated::REGISTRY_PORT;
 use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, Source, registry};
 use crate::fixture::Workspace;
 use crate::suite::{PhaseKind, PhaseSpec, Scenario};
-use crate::units::Nanos;
 
 /// How long a registry may take to answer after its start.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(20);
@@ -78,6 +75,8 @@ impl<'s, E: Engine> Trial<'s, E> {
         ordinal: u32,
     ) -> Result<Self, RunError> {
         session.note(format!("setting up {} ({})", key.scenario, key.round));
+        // An engine that hangs must not cost each of the calls that follow its limit.
+        super::failing::answers(session.engine).await?;
         let nonce = session.nonce(ordinal);
         let place = session.place(scenario, &nonce).await?;
         let mut workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
@@ -155,18 +154,7 @@ impl<'s, E: Engine> Trial<'s, E> {
     }
 
     pub(super) fn record(&self, spec: &PhaseSpec, outcome: Outcome) -> PhaseRecord {
-        PhaseRecord {
-            trial: self.key.clone(),
-            phase: spec.name.clone(),
-            started: Utc::now(),
-            wall: Nanos(0),
-            outcome,
-            build: None,
-            push: None,
-            image: None,
-            manifest: None,
-            transfers: None,
-        }
+        PhaseRecord::unmeasured(&self.key, spec, outcome)
     }
 
     /// The name under which an image of the journey is built and pushed.

@@ -3,6 +3,7 @@
 
 mod command_line;
 mod endpoint;
+mod failures;
 mod filesync;
 mod isolated;
 mod measuring;

@@ -10,6 +10,7 @@ mod push;
 mod trace;
 
 use std::path::Path;
+use std::time::Duration;
 
 use bollard::{BollardRequest, Docker};
 use hyper::Request;
@@ -29,6 +30,15 @@ const BRIDGE: &str = "bridge";
 
 /// Requests have no limit of their own here: a build may be silent for long, and the runner has a limit per phase.
 const NO_LIMIT_SECONDS: u64 = 7 * 24 * 3600;
+
+/// How long an engine may take to say something.
+const ASK_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long it may take to make or remove something; gigabytes take their time on a slow disk.
+const CHANGE_LIMIT: Duration = Duration::from_secs(300);
+
+/// How long it may take to move an image, or to run a container that fetches something.
+const FETCH_LIMIT: Duration = Duration::from_secs(3600);
 
 /// A Docker Engine.
 #[derive(Debug, Clone)]
@@ -137,6 +147,22 @@ fn failed(operation: &'static str, subject: &str) -> impl Fn(bollard::errors::Er
     }
 }
 
+/// Limits what has no limit of its own: an engine that hangs, or a connection that swallows packets, must not hang a run.
+/// Builds and pushes have the suite's.
+async fn within<T>(
+    limit: Duration,
+    operation: &'static str,
+    subject: &str,
+    doing: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    let late = |_| EngineError::Operation {
+        operation,
+        subject: subject.to_owned(),
+        reason: format!("the engine did not answer within {} s", limit.as_secs()),
+    };
+    tokio::time::timeout(limit, doing).await.map_err(late)?
+}
+
 impl Engine for DockerEngine {
     fn beside(&self, address: &Address) -> Result<Self, EngineError> {
         Self::new(EngineEndpoint {
@@ -145,7 +171,7 @@ impl Engine for DockerEngine {
         })
     }
     async fn info(&self) -> Result<EngineInfo, EngineError> {
-        self.read_info().await
+        within(ASK_LIMIT, "ask", "the engine", self.read_info()).await
     }
     async fn build(&self, request: &BuildRequest, observer: Observer<'_>) -> Result<BuildTrace, Box<BuildFailure>> {
         self.run_build(request, observer).await
@@ -154,47 +180,53 @@ impl Engine for DockerEngine {
         self.run_push(image, observer).await
     }
     async fn pull(&self, image: &str, observer: Observer<'_>) -> Result<(), EngineError> {
-        self.run_pull(image, observer).await
+        within(FETCH_LIMIT, "pull", image, self.run_pull(image, observer)).await
     }
     async fn image(&self, image: &str) -> Result<Option<ImageDetails>, EngineError> {
-        self.inspect_image(image).await
+        within(ASK_LIMIT, "inspect image", image, self.inspect_image(image)).await
     }
     async fn import(&self, rootfs: &Path, tag: &str, changes: &[String]) -> Result<(), EngineError> {
-        self.import_rootfs(rootfs, tag, changes).await
+        within(
+            FETCH_LIMIT,
+            "import image",
+            tag,
+            self.import_rootfs(rootfs, tag, changes),
+        )
+        .await
     }
     async fn save(&self, images: &[String], to: &Path) -> Result<(), EngineError> {
-        self.save_images(images, to).await
+        within(FETCH_LIMIT, "save", "images", self.save_images(images, to)).await
     }
     async fn load(&self, from: &Path) -> Result<(), EngineError> {
-        self.load_images(from).await
+        within(FETCH_LIMIT, "load", "images", self.load_images(from)).await
     }
     async fn remove_image(&self, image: &str) -> Result<(), EngineError> {
-        self.delete_image(image).await
+        within(CHANGE_LIMIT, "remove image", image, self.delete_image(image)).await
     }
     async fn start(&self, spec: &ContainerSpec) -> Result<Container, EngineError> {
-        self.start_container(spec).await
+        within(CHANGE_LIMIT, "start container", &spec.name, self.start_container(spec)).await
     }
     async fn wait(&self, id: &str) -> Result<ContainerExit, EngineError> {
-        self.wait_container(id).await
+        within(FETCH_LIMIT, "wait for container", id, self.wait_container(id)).await
     }
     async fn peek(&self, id: &str) -> Result<(bool, String), EngineError> {
-        self.peek_container(id).await
+        within(ASK_LIMIT, "read the log of container", id, self.peek_container(id)).await
     }
     async fn copy_out(&self, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
-        self.download(id, path).await
+        within(CHANGE_LIMIT, "copy out of container", id, self.download(id, path)).await
     }
     async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
-        self.delete_container(id).await
+        within(CHANGE_LIMIT, "remove container", id, self.delete_container(id)).await
     }
     async fn create_volume(
         &self,
         name: &str,
         labels: &std::collections::BTreeMap<String, String>,
     ) -> Result<(), EngineError> {
-        self.make_volume(name, labels).await
+        within(CHANGE_LIMIT, "create volume", name, self.make_volume(name, labels)).await
     }
     async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        self.delete_volume(name).await
+        within(CHANGE_LIMIT, "remove volume", name, self.delete_volume(name)).await
     }
     async fn create_network(
         &self,
@@ -202,25 +234,47 @@ impl Engine for DockerEngine {
         labels: &std::collections::BTreeMap<String, String>,
         mtu: Option<u32>,
     ) -> Result<(), EngineError> {
-        self.make_network(name, labels, mtu).await
+        within(
+            CHANGE_LIMIT,
+            "create network",
+            name,
+            self.make_network(name, labels, mtu),
+        )
+        .await
     }
     async fn gateway(&self, network: Option<&str>) -> Result<std::net::IpAddr, EngineError> {
-        self.network_gateway(network.unwrap_or(BRIDGE)).await
+        let name = network.unwrap_or(BRIDGE);
+        within(ASK_LIMIT, "inspect network", name, self.network_gateway(name)).await
     }
 
     async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
-        self.delete_network(name).await
+        within(CHANGE_LIMIT, "remove network", name, self.delete_network(name)).await
     }
     async fn owned(&self) -> Result<Vec<Owned>, EngineError> {
-        self.list_owned().await
+        within(ASK_LIMIT, "list", "what is ours", self.list_owned()).await
     }
     async fn inventory(&self) -> Result<Inventory, EngineError> {
         self.list_everything().await
     }
     async fn build_cache(&self) -> Result<Vec<CacheRecord>, EngineError> {
-        self.cache_records().await
+        within(CHANGE_LIMIT, "list", "build cache", self.cache_records()).await
     }
     async fn remove_cache_records(&self, ids: &[String]) -> Result<Bytes, EngineError> {
-        self.prune_exactly(ids).await
+        within(CHANGE_LIMIT, "remove", "build-cache records", self.prune_exactly(ids)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_hangs_is_an_error_that_says_what_was_asked() {
+        let hanging = std::future::pending::<Result<(), EngineError>>();
+        let error = within(ASK_LIMIT, "inspect image", "x:1", hanging).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "inspect image x:1: the engine did not answer within 60 s"
+        );
     }
 }

@@ -1,0 +1,239 @@
+//! What fails outside of a phase's own doing: the engine, the registry, the mirror, a full disk. It ends its trial and not the
+//! run: the next trial may fare better, mostly in an engine of its own. Not for: builds and pushes that fail by themselves.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::event::{Cleanup, Failure, Outcome, PhaseRecord, RunEvent, TrialKey, TrialRecord};
+use super::{RunError, Session, Trial, cleanup};
+use crate::engine::{Engine, EngineError, registry};
+use crate::fixture::FixtureError;
+use crate::fixture::context::ContextError;
+use crate::mirror::Mirror;
+use crate::suite::PhaseSpec;
+
+/// How long an engine may take to say that it is there. It is asked when something else has failed, and for each trial: an
+/// engine that hangs must not cost a whole run's limits.
+const ALIVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long an engine that has died may take to be there again.
+const COMES_BACK: Duration = Duration::from_secs(10);
+
+/// What every part of a system says, more or less, when a disk is full.
+const DISK_FULL: &str = "no space left on device";
+
+/// Whether a text says that a disk is full.
+pub(super) fn tells_of_full_disk(text: &str) -> bool {
+    text.to_ascii_lowercase().contains(DISK_FULL)
+}
+
+/// Whether an error outside of a phase concerns the whole run: every trial would end the same way, or nobody wants more.
+pub(super) fn ends_run(error: &RunError) -> bool {
+    let is_full = |source: &std::io::Error| source.kind() == std::io::ErrorKind::StorageFull;
+    match error {
+        RunError::Engine(error) => match error {
+            EngineError::Unreachable { .. } | EngineError::Operation { .. } | EngineError::Protocol { .. } => false,
+            EngineError::File { source, .. } => !is_full(source),
+            EngineError::Endpoint(_) => true,
+        },
+        RunError::Registry { .. } | RunError::NoBridge(_) | RunError::Mirror(_) => false,
+        RunError::Fixture(FixtureError::File { source, .. })
+        | RunError::Context(ContextError::Write { source, .. } | ContextError::Read { source, .. }) => !is_full(source),
+        RunError::Fixture(
+            FixtureError::NotFound { .. } | FixtureError::NoChange { .. } | FixtureError::NoLock { .. },
+        )
+        | RunError::Context(ContextError::Changed { .. } | ContextError::Name { .. })
+        | RunError::Images(_)
+        | RunError::Dockerfile { .. }
+        | RunError::Triggers { .. }
+        | RunError::Lock { .. }
+        | RunError::Python { .. }
+        | RunError::Platform { .. }
+        | RunError::EngineVersion { .. }
+        | RunError::ImageStore { .. }
+        | RunError::Compression { .. }
+        | RunError::Ignore(_)
+        | RunError::Recording(_)
+        | RunError::Upstream(_)
+        | RunError::Synthetic(_)
+        | RunError::OtherMachine(_)
+        | RunError::Stopped
+        | RunError::Interrupted => true,
+    }
+}
+
+/// An error with its causes, in one text.
+pub(super) fn told(error: &RunError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether an engine answers, soon.
+pub(super) async fn answers<E: Engine>(engine: &E) -> Result<(), EngineError> {
+    match tokio::time::timeout(ALIVE_LIMIT, engine.info()).await {
+        Ok(answer) => answer.map(|_| ()),
+        Err(_) => Err(EngineError::Operation {
+            operation: "ask",
+            subject: "the engine".to_owned(),
+            reason: format!("it does not answer within {} s", ALIVE_LIMIT.as_secs()),
+        }),
+    }
+}
+
+impl<E: Engine> Session<'_, E> {
+    /// After a trial that failed: gives an engine that is started again a moment, and removes what the trial could not. An
+    /// engine that is gone for good gets that moment once, so that a long run then ends soon.
+    pub(super) async fn recover(&self) {
+        let began = Instant::now();
+        loop {
+            match answers(self.engine).await {
+                Ok(()) => {
+                    self.gone.store(false, Ordering::Relaxed);
+                    cleanup::remove_by_label(self).await;
+                    return;
+                }
+                Err(error) => {
+                    let is_over = began.elapsed() > COMES_BACK || self.cancel.is_cancelled();
+                    if is_over || self.gone.load(Ordering::Relaxed) {
+                        self.gone.store(true, Ordering::Relaxed);
+                        return;
+                    }
+                    self.note(format!("waiting for the engine: {error}"));
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+            }
+        }
+    }
+
+    /// Tells of a trial that could not be set up: none of its phases was measured.
+    pub(super) fn tell_unmeasured(&self, key: &TrialKey, error: &RunError) -> Result<(), RunError> {
+        let cause = format!("the trial could not be set up: {}", told(error));
+        for (number, spec) in self.suite.journey.iter().enumerate() {
+            let outcome = match number {
+                0 => failed(&cause),
+                _ => Outcome::Skipped(cause.clone()),
+            };
+            let record = PhaseRecord::unmeasured(key, spec, outcome);
+            self.tell(RunEvent::PhaseFinished(Box::new(record)))?;
+        }
+        self.tell(RunEvent::TrialFinished(TrialRecord {
+            trial: key.clone(),
+            failed: Some(cause),
+            probed: Vec::new(),
+            broken: Vec::new(),
+            cleanup: Cleanup::default(),
+        }))
+    }
+
+    /// Until the mirror has died; for ever without one.
+    pub(super) async fn mirror_died(&self) {
+        match &self.mirror {
+            Some(mirror) => mirror.died().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A mirror that has died begins again with the next trial, at the same address.
+    pub(super) fn revive_mirror(&self) {
+        if self.mirror.as_ref().is_some_and(Mirror::revive) {
+            self.note("warning: the mirror had died; it was started again");
+        }
+    }
+}
+
+impl<E: Engine> Trial<'_, E> {
+    /// The record of a phase that could not be tried.
+    pub(super) fn failed(&self, spec: &PhaseSpec, cause: &str) -> PhaseRecord {
+        self.record(spec, failed(cause))
+    }
+
+    /// Until the trial's registry has died.
+    pub(super) async fn registry_died(&self) {
+        registry::gone(self.place.registry_port(&self.registry)).await;
+    }
+
+    /// What has died, if a phase failed because of that; its failure then says so too.
+    pub(super) async fn what_died(&self, record: &mut PhaseRecord) -> Option<String> {
+        let Outcome::Failed(failure) = &mut record.outcome else {
+            return None;
+        };
+        let cause = if let Err(error) = answers(&self.place.engine).await {
+            let last = match &self.place.isolated {
+                Some(isolated) => format!("; its last words: {}", isolated.last_words(self.session.engine).await.1),
+                None => String::new(),
+            };
+            format!("the engine has died ({error}{last})")
+        } else if self.session.mirror.as_ref().is_some_and(|mirror| !mirror.is_alive()) {
+            "the mirror has died".to_owned()
+        } else if !registry::answers(self.place.registry_port(&self.registry)).await {
+            "the registry has died".to_owned()
+        } else if tells_of_full_disk(&failure.message) || self.registry_is_full().await {
+            "the disk is full".to_owned()
+        } else {
+            return None;
+        };
+        if !failure.message.starts_with(&cause) && !tells_of_full_disk(&failure.message) {
+            failure.message = format!("{cause}: {}", failure.message);
+        }
+        Some(cause)
+    }
+}
+
+impl<E: Engine> Trial<'_, E> {
+    /// Whether the registry wrote that its disk is full: the engine only says that it tries again.
+    async fn registry_is_full(&self) -> bool {
+        let log = self.session.engine.peek(&self.registry.id).await;
+        log.is_ok_and(|(_, log)| tells_of_full_disk(&log))
+    }
+}
+
+fn failed(message: &str) -> Outcome {
+    Outcome::Failed(Failure {
+        message: message.to_owned(),
+        ..Failure::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+
+    fn file(kind: ErrorKind) -> RunError {
+        let source = Error::from(kind);
+        let (operation, path) = ("copying", "context".into());
+        RunError::Fixture(FixtureError::File {
+            operation,
+            path,
+            source,
+        })
+    }
+
+    #[test]
+    fn a_full_disk_ends_a_trial_and_an_unreadable_fixture_the_run() {
+        assert!(!ends_run(&file(ErrorKind::StorageFull)));
+        assert!(ends_run(&file(ErrorKind::PermissionDenied)));
+        let gone = EngineError::Unreachable {
+            address: "unix:///x".into(),
+            reason: "refused".into(),
+        };
+        assert!(!ends_run(&RunError::Engine(gone)));
+        assert!(ends_run(&RunError::Interrupted) && ends_run(&RunError::Stopped));
+    }
+
+    #[test]
+    fn a_full_disk_is_known_by_its_words() {
+        assert!(tells_of_full_disk("head: write error: No space left on device"));
+        assert!(tells_of_full_disk("write /x: no space left on device"));
+        assert!(!tells_of_full_disk("exit code: 1"));
+    }
+}

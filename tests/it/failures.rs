@@ -1,0 +1,293 @@
+//! What fails beside the builds: the engine, the registry, the disk. A trial ends with it, and the run goes on.
+
+use std::time::{Duration, Instant};
+
+use bakeoff::engine::{Engine as _, OwnedKind};
+use bakeoff::journal::RunLog;
+use bakeoff::runner::event::{Outcome, PhaseRecord};
+
+use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
+
+/// A layer that takes seconds to push, since it can't be compressed.
+const HEAVY: &str = "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${PYTHON_IMAGE}\nWORKDIR /app\n\
+                     RUN head -c 400000000 /dev/urandom > heavy\nCOPY state .\n";
+
+fn failure(record: &PhaseRecord) -> &str {
+    match &record.outcome {
+        Outcome::Failed(failure) => &failure.message,
+        other => panic!("{} of {:?}: {other:?}", record.phase, record.trial),
+    }
+}
+
+/// The outcomes of a trial's phases, by its place in the order: `F` failed, `S` skipped, `M` measured, `I` invalid.
+fn outcomes(log: &RunLog, trial: usize) -> String {
+    let key = &log.header.order[trial];
+    let of_trial = log.phases.iter().filter(|phase| phase.trial == *key);
+    let letter = |phase: &PhaseRecord| match phase.outcome {
+        Outcome::Failed(_) => 'F',
+        Outcome::Skipped(_) => 'S',
+        Outcome::Measured => 'M',
+        Outcome::Invalid(_) => 'I',
+    };
+    of_trial.map(letter).collect()
+}
+
+/// Runs a shell script beside a throw-away engine; `$bakeoff`, `$engine` (its process) and `$folder` (its data) are set.
+/// `disk` limits what that has.
+fn with_engine(place: &Place, disk: Option<&str>, script: &str) -> Ended {
+    let head = "set -u\nfolder=$(dirname \"${DOCKER_HOST#unix://}\")\nengine=$(cat \"$folder/pid\")\n\
+                # Until a command runs in a container: `running sleep 31.7`.\n\
+                running() {\n  for _ in $(seq 2400); do\n    for file in /proc/[0-9]*/cmdline; do\n      \
+                [ \"$(tr '\\0' ' ' <\"$file\" 2>/dev/null)\" = \"$* \" ] && return\n    done\n    sleep 0.05\n  done\n  \
+                echo \"$* never ran\" >&2\n  exit 99\n}\n";
+    place.write("script", &format!("{head}{script}"));
+    let program = place.command(&[]);
+    let mut offline = std::process::Command::new(repository().join("scripts/offline"));
+    offline.args(["bash", "script"]).current_dir(place.path(""));
+    offline.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    offline
+        .env("bakeoff", program.get_program())
+        .env("BAKEOFF_ENGINE", "host");
+    if let Some(disk) = disk {
+        offline.env("BAKEOFF_OFFLINE_DISK", disk);
+    }
+    let ended = Ended::from(offline.output().expect("the script starts"));
+    eprintln!("{}\n{}", ended.err, ended.out);
+    ended
+}
+
+#[test]
+fn an_engine_that_dies_for_good_fails_each_trial_at_once_and_the_report_is_complete() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let place = small(
+        ONE,
+        &[(
+            "Dockerfile",
+            "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /\nRUN sleep 31.7\n",
+        )],
+    );
+    let began = Instant::now();
+    let ended = with_engine(
+        &place,
+        None,
+        "\"$bakeoff\" run suite.toml --out run --rounds 4 &\nrunning sleep 31.7\nkill -9 \"$engine\"\n\
+         date +%s.%N >killed\nwait $!\ncode=$?\ndate +%s.%N >ended\nexit $code\n",
+    );
+    assert_eq!(ended.code, 5, "after {:?}", began.elapsed());
+    let at = |file: &str| -> f64 {
+        let text = std::fs::read_to_string(place.path(file)).expect("a time");
+        text.trim().parse().expect("a number")
+    };
+    assert!(at("ended") - at("killed") < 20.0, "{} s", at("ended") - at("killed"));
+    let log = place.log("run");
+    assert!(log.is_complete());
+    assert_eq!((log.trials.len(), log.phases.len()), (4, 16));
+    for trial in 0..4 {
+        assert_eq!(outcomes(&log, trial), "FSSS");
+    }
+    assert!(
+        failure(&log.phases[0]).contains("the engine has died"),
+        "{:?}",
+        log.phases[0].outcome
+    );
+    assert!(
+        failure(&log.phases[4]).contains("could not be set up"),
+        "{:?}",
+        log.phases[4].outcome
+    );
+    assert!(log.trials.iter().all(|trial| trial.failed.is_some()));
+    assert!(ended.out.contains("the engine has died"), "{}", ended.out);
+}
+
+#[test]
+fn an_engine_that_is_started_again_goes_on_with_the_next_trial() {
+    let Some((_engine, _turn)) = engine() else { return };
+    // Only the first trial's build is slow enough to be caught.
+    let dockerfile = format!("{TWO_LAYERS}RUN sleep 3.17\n");
+    let place = small(ONE, &[("Dockerfile", &dockerfile)]);
+    let ended = with_engine(
+        &place,
+        None,
+        "mapfile -d '' -t command <\"/proc/$engine/cmdline\"\n\
+         \"$bakeoff\" run suite.toml --out run --rounds 3 &\nrun=$!\nrunning sleep 3.17\nkill -9 \"$engine\"\n\
+         sleep 1\n\"${command[@]}\" >>\"$folder/log\" 2>&1 &\nagain=$!\nwait $run\ncode=$?\n\
+         echo \"left: $(\"$bakeoff\" clean --dry-run | grep -v stand-in)\"\nkill $again\nwait $again\nexit $code\n",
+    );
+    assert_eq!(ended.code, 5);
+    let log = place.log("run");
+    assert_eq!(outcomes(&log, 0), "FSSS");
+    assert_eq!((outcomes(&log, 1), outcomes(&log, 2)), ("MMMM".into(), "MMMM".into()));
+    assert!(log.trials[0].failed.is_some() && log.trials[2].failed.is_none());
+    assert!(
+        ended.out.contains("left: would remove 0 build-cache records"),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn a_registry_that_dies_during_a_push_is_told_of_at_once() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", HEAVY)]);
+    let mut child = place
+        .command(&["run", "suite.toml", "--out", "run", "--rounds", "2"])
+        .spawn()
+        .expect("the program starts");
+    let began = Instant::now();
+    let journal = || std::fs::read_to_string(place.path("run/journal.jsonl")).unwrap_or_default();
+    let mut until = |what: &str, limit: u64| {
+        while !journal().contains(what) {
+            assert!(began.elapsed() < Duration::from_secs(limit), "no {what}");
+            assert!(child.try_wait().expect("a state").is_none(), "the run ended by itself");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    until("\"phase\":\"hot build\"", 240);
+    std::thread::sleep(Duration::from_millis(1500));
+    let owned = wait(engine.owned()).expect("an answer");
+    let registry = owned
+        .iter()
+        .find(|thing| thing.name.ends_with("-registry"))
+        .expect("a registry");
+    let killed = Instant::now();
+    wait(engine.remove_container(&registry.id)).expect("killed");
+    until("\"phase\":\"cold push\"", 300);
+    let took = killed.elapsed();
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(5));
+    let log = place.log("run");
+    eprintln!("told {took:?} after the registry's death: {}", failure(&log.phases[2]));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!((outcomes(&log, 0), outcomes(&log, 1)), ("MMFS".into(), "MMMM".into()));
+    assert!(
+        failure(&log.phases[2]).contains("registry has died"),
+        "{}",
+        failure(&log.phases[2])
+    );
+    assert!(
+        log.trials[0]
+            .failed
+            .as_deref()
+            .is_some_and(|cause| cause.contains("registry"))
+    );
+    nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn a_full_disk_is_named_and_costs_no_more_than_its_trial() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let fills = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /\nRUN head -c 900000000 /dev/zero > /big\n";
+    let scenarios = format!("{ONE}[[scenario]]\nname = \"two\"\ndockerfile = \"Dockerfile.two\"\n");
+    let place = small(&scenarios, &[("Dockerfile", fills), ("Dockerfile.two", TWO_LAYERS)]);
+    let ended = with_engine(&place, Some("600m"), "exec \"$bakeoff\" run suite.toml --out run\n");
+    assert_eq!(ended.code, 5);
+    let log = place.log("run");
+    for (number, key) in log.header.order.iter().enumerate() {
+        let expected = if key.scenario == "one" { "FSSS" } else { "MMMM" };
+        assert_eq!(outcomes(&log, number), expected, "{}", key.scenario);
+    }
+    let full = log
+        .phases
+        .iter()
+        .find(|phase| phase.trial.scenario == "one")
+        .expect("a phase");
+    assert!(failure(full).contains("No space left on device"), "{}", failure(full));
+    let trial = log
+        .trials
+        .iter()
+        .find(|trial| trial.trial.scenario == "one")
+        .expect("a trial");
+    assert_eq!(trial.failed.as_deref(), Some("the disk is full"));
+}
+
+#[test]
+fn a_disk_that_fills_during_a_push_fails_the_push() {
+    let Some((_engine, _turn)) = engine() else { return };
+    // Bases, the image and its copy in the registry do not fit together.
+    let heavy = HEAVY.replace("400000000", "250000000");
+    let place = small(ONE, &[("Dockerfile", &heavy)]);
+    let ended = with_engine(&place, Some("620m"), "exec \"$bakeoff\" run suite.toml --out run\n");
+    assert_eq!(ended.code, 5);
+    let log = place.log("run");
+    let push = log
+        .phases
+        .iter()
+        .find(|phase| phase.phase == "cold push")
+        .expect("a push");
+    assert!(failure(push).starts_with("the disk is full"), "{}", failure(push));
+    assert_eq!(outcomes(&log, 0), "MMFS");
+    assert_eq!(log.trials[0].failed.as_deref(), Some("the disk is full"));
+    assert!(log.is_complete());
+}
+
+#[test]
+fn a_step_that_hangs_ends_at_the_limit_of_the_suite() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(
+        ONE,
+        &[(
+            "Dockerfile",
+            "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /\nRUN sleep 300\n",
+        )],
+    );
+    let suite = std::fs::read_to_string(place.path("suite.toml")).expect("readable");
+    place.write(
+        "suite.toml",
+        &suite.replacen("rounds = 1", "rounds = 1\ntimeout = \"3s\"", 1),
+    );
+    let began = Instant::now();
+    let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
+    assert_eq!(ended.code, 5, "{}", ended.err);
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    let log = place.log("run");
+    assert_eq!(failure(&log.phases[0]), "the build took longer than its limit of 3 s");
+    assert_eq!(log.trials[0].failed, None, "that is the build's own failure");
+    nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn an_isolated_engine_that_dies_costs_its_trial_and_the_next_one_has_another() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", &format!("{TWO_LAYERS}RUN sleep 6\n"))]);
+    let mut child = place
+        .command(&[
+            "run",
+            "suite.toml",
+            "--out",
+            "run",
+            "--rounds",
+            "2",
+            "--engine",
+            "isolated",
+        ])
+        .spawn()
+        .expect("the program starts");
+    let began = Instant::now();
+    // The trial's engine, when its registry is there as well: the build begins right after.
+    let engine_of_trial = loop {
+        assert!(began.elapsed() < Duration::from_secs(400), "no trial began");
+        assert!(child.try_wait().expect("a state").is_none(), "the run ended by itself");
+        let owned = wait(engine.owned()).expect("an answer");
+        let named = |end: &str| {
+            owned
+                .iter()
+                .find(|thing| thing.kind == OwnedKind::Container && thing.name.ends_with(end))
+        };
+        if named("-registry").is_some() {
+            break named("-1-engine").expect("an engine").id.clone();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    std::thread::sleep(Duration::from_secs(3));
+    wait(engine.remove_container(&engine_of_trial)).expect("killed");
+    assert_eq!(child.wait().expect("it ends").code(), Some(5));
+    let log = place.log("run");
+    assert_eq!((outcomes(&log, 0), outcomes(&log, 1)), ("FSSS".into(), "MMMM".into()));
+    assert!(
+        failure(&log.phases[0]).contains("the engine has died"),
+        "{}",
+        failure(&log.phases[0])
+    );
+    assert!(log.trials[0].failed.is_some() && log.trials[1].failed.is_none());
+    nothing_of_runs_is_left(&engine);
+}
