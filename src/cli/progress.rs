@@ -75,6 +75,13 @@ impl Display {
         }
     }
 
+    /// Says a line of what is being prepared where no bar shows it, if the user wants that.
+    fn log(&self, line: &str) {
+        if !std::io::stderr().is_terminal() {
+            self.say(line);
+        }
+    }
+
     /// Says a line that everybody must see.
     fn announce(&self, line: &str) {
         if std::io::stderr().is_terminal() {
@@ -88,7 +95,11 @@ impl Display {
     pub(super) fn take(&self, event: &RunEvent) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            RunEvent::Preparing(what) => self.step.set_message(what.clone()),
+            RunEvent::Preparing(what) if what.starts_with("warning:") => self.announce(what),
+            RunEvent::Preparing(what) => {
+                self.step.set_message(what.clone());
+                self.log(what);
+            }
             RunEvent::RunStarted(header) => {
                 self.announce(&downloads::beginning(header));
                 for image in header.images.iter().filter(|image| image.stand_in) {
@@ -105,6 +116,9 @@ impl Display {
                 self.step.set_message(state.current.clone());
             }
             RunEvent::Progress(Progress::StepStarted(what) | Progress::Note(what)) => {
+                if state.current.is_empty() && what.starts_with("making ") {
+                    self.log(what);
+                }
                 self.total.set_message(state.left());
                 let text = if state.current.is_empty() {
                     what.clone()
