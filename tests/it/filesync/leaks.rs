@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use bakeoff::engine::Engine as _;
 
 use super::cases::request;
+use super::records::Records;
 use crate::support::{engine, wait};
 
 /// The sockets that this process has open.
@@ -24,9 +25,11 @@ fn a_hundred_builds_leave_no_socket_open() {
     let dockerfile = place.path().join("Dockerfile");
     std::fs::write(&dockerfile, "FROM scratch\nCOPY Dockerfile /\n").expect("a file");
     let tag = format!("bakeoff-filesync:leaks-{}", std::process::id());
-    let request = request(place.path(), &dockerfile, &tag);
+    let request = request(place.path(), &dockerfile, &tag, "ours");
     wait(async {
-        engine.build(&request, &|_| {}).await.expect("a build");
+        let mut records = Records::of(&engine).await;
+        let trace = engine.build(&request, &|_| {}).await.expect("a build");
+        records.note(&trace, "ours");
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         let before = sockets();
         for _ in 0..100 {
@@ -36,6 +39,7 @@ fn a_hundred_builds_leave_no_socket_open() {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         let after = sockets();
         engine.remove_image(&tag).await.expect("removed");
+        records.remove(&engine).await;
         assert!(after <= before, "{before} sockets before, {after} after 100 builds");
     });
 }
