@@ -33,8 +33,8 @@ pub(super) async fn clean(arguments: &Clean) -> Result<(), Failure> {
             .map(|thing| format!("would remove {} {}\n", kind(thing), thing.name))
             .collect();
         let records = engine.build_cache().await?;
-        let ours = reaper::descent(&records, &reaper::marked_bases(&records, reaper::ANCHOR));
-        return print(&format!("{lines}would remove {} build-cache records\n", ours.len()));
+        let ours = reaper::left_in_cache(&records).len();
+        return print(&format!("{lines}would remove {ours} build-cache records\n"));
     }
     for left in scratch::sweep() {
         eprintln!("removing {}", left.display());

@@ -54,14 +54,45 @@ pub async fn reap<E: Engine>(
     Ok(reaped)
 }
 
-/// Removes the build-cache records of trials that died: those that descend from a marked base.
+/// The build-cache records of trials that died: those that descend from a marked base, and cache mounts of our namespaces,
+/// as far as the engine tells them (20.10 does not).
+#[must_use]
+pub fn left_in_cache(records: &[CacheRecord]) -> BTreeSet<String> {
+    let mut ours = descent(records, &marked_bases(records, ANCHOR));
+    ours.extend(mounts_of(records, is_namespace));
+    ours
+}
+
+/// Removes the build-cache records of trials that died.
 ///
 /// # Errors
 /// If the engine does not answer.
 pub async fn reap_cache<E: Engine>(engine: &E) -> Result<(u32, Bytes), super::EngineError> {
     let records = engine.build_cache().await?;
-    let roots = marked_bases(&records, ANCHOR);
-    remove_all(engine, &records, &descent(&records, &roots)).await
+    remove_all(engine, &records, &left_in_cache(&records)).await
+}
+
+/// The cache mounts in a namespace for which `is_ours` holds. Newer engines tell a mount's id, which begins with it.
+#[must_use]
+pub fn mounts_of(records: &[CacheRecord], is_ours: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let namespace = |record: &CacheRecord| {
+        let (_, id) = record.description.rsplit_once(" with id \"")?;
+        id.split_once('/').map(|(namespace, _)| namespace.to_owned())
+    };
+    let mounts = records.iter().filter(|record| record.kind == "exec.cachemount");
+    mounts
+        .filter(|record| namespace(record).is_some_and(|namespace| is_ours(&namespace)))
+        .map(|record| record.id.clone())
+        .collect()
+}
+
+/// Whether a namespace is one of a trial's: `bakeoff-20261121-113000-1f3a-7`.
+fn is_namespace(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let number = |part: Option<&str>, digits: usize| {
+        part.is_some_and(|part| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    parts.next() == Some("bakeoff") && number(parts.next(), 8) && number(parts.next(), 6) && parts.count() == 2
 }
 
 /// How long records are waited for that a build still uses, such as one that was just interrupted.
@@ -248,6 +279,32 @@ mod tests {
     #[test]
     fn a_root_that_is_gone_has_no_descent() {
         assert!(descent(&[record("a", &["gone"], "x")], &set(&["gone"])).is_empty());
+    }
+
+    #[test]
+    fn cache_mounts_that_name_a_namespace_of_ours_are_ours() {
+        let mount = |id: &str, named: &str| {
+            record(
+                id,
+                &[],
+                &format!("cached mount /c from exec /bin/sh -c uv sync with id \"{named}\""),
+            )
+        };
+        let records = [
+            mount("ours", "bakeoff-20261121-113000-1f3a-7.2//root/.cache/uv"),
+            mount("named", "bakeoff-20261121-113000-1f3a-8/uv"),
+            mount("theirs", "bakeoff-cache//root/.cache/uv"),
+            mount("bare", "uv"),
+            record("old", &[], "cached mount /root/.cache/uv from exec /bin/sh -c uv sync"),
+            record(
+                "step",
+                &[],
+                "mount / from exec /bin/sh -c echo with id \"bakeoff-20261121-113000-1f3a-7/x\"",
+            ),
+        ];
+        assert_eq!(mounts_of(&records, is_namespace), set(&["ours", "named"]));
+        let trial = |name: &str| name == "bakeoff-20261121-113000-1f3a-8";
+        assert_eq!(mounts_of(&records, trial), set(&["named"]));
     }
 
     #[test]

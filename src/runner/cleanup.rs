@@ -86,6 +86,8 @@ impl<E: Engine> Trial<'_, E> {
             .collect();
         let roots = reaper::marked_bases(&new, &format!("{ANCHOR}{}-", self.nonce));
         let mut ours = reaper::descent(&new, &roots);
+        let namespace = format!("bakeoff-{}", self.nonce);
+        ours.extend(reaper::mounts_of(&new, |name| name == namespace));
         ours.extend(reaper::cache_mounts_of_trial(&new, &self.mount_targets()));
         ours.extend(reaper::contexts_of_trial(&new, &self.sources));
         if !ours.is_empty() {
