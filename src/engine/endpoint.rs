@@ -78,10 +78,10 @@ impl Surroundings<'_> {
         (self.variable)(name).filter(|value| !value.is_empty())
     }
 
-    /// The folder of the docker client's configuration.
-    fn folder(&self) -> Option<PathBuf> {
+    /// The folder of the docker client's configuration; for a user without a home the docker client takes this too.
+    fn folder(&self) -> PathBuf {
         let own = self.set("DOCKER_CONFIG").map(PathBuf::from);
-        own.or_else(|| Some(self.home.as_ref()?.join(".docker")))
+        own.unwrap_or_else(|| self.home.clone().unwrap_or_default().join(".docker"))
     }
 }
 
@@ -105,21 +105,15 @@ impl EngineEndpoint {
         if let Some(host) = surroundings.set("DOCKER_HOST") {
             return plain(surroundings, host.trim(), Origin::Host);
         }
-        let files = surroundings.folder().map(Files::new);
+        let files = Files::new(surroundings.folder());
         let chosen = match surroundings.set("DOCKER_CONTEXT") {
             Some(name) => Some((name, "DOCKER_CONTEXT".to_owned())),
-            None => files.as_ref().map(Files::current).transpose()?.flatten(),
+            None => files.current()?,
         };
-        match (chosen, files) {
-            (Some((name, chosen)), Some(files)) if name != DEFAULT_CONTEXT => of_context(&files, name, chosen),
-            _ => {
-                let host = if speaks_tls(surroundings) {
-                    DEFAULT_TLS_ADDRESS
-                } else {
-                    ""
-                };
-                plain(surroundings, host, Origin::Default)
-            }
+        match chosen.filter(|(name, _)| name != DEFAULT_CONTEXT) {
+            Some((name, chosen)) => of_context(&files, name, chosen),
+            None if speaks_tls(surroundings) => plain(surroundings, DEFAULT_TLS_ADDRESS, Origin::Default),
+            None => plain(surroundings, "", Origin::Default),
         }
     }
 
@@ -177,7 +171,7 @@ fn plain(surroundings: &Surroundings<'_>, host: &str, origin: Origin) -> Result<
         && speaks_tls(surroundings)
     {
         let folder = surroundings.set("DOCKER_CERT_PATH").map(PathBuf::from);
-        let folder = folder.or_else(|| surroundings.folder()).unwrap_or_default();
+        let folder = folder.unwrap_or_else(|| surroundings.folder());
         let verify = surroundings.set("DOCKER_TLS_VERIFY").is_some();
         let tls = tls(&folder, !verify, true)?;
         endpoint.address = Address::Tls(to.clone(), tls);

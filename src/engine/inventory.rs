@@ -14,11 +14,15 @@ pub struct Thing {
     pub kind: ThingKind,
     /// Its id, or its name where it has none.
     pub id: String,
-    /// How people know it; of an image without a name its digest or id, of a build-cache record its kind.
+    /// How people know it; of an image without a name its digest or id, of a build-cache record its kind, or [`IMAGE_LAYER`].
     pub name: String,
     /// Whose it is.
     pub owner: Owner,
 }
+
+/// What build-cache records are called that hold nothing themselves: BuildKit's handles on the layers of an image that the
+/// engine has, made when the image is first built on.
+pub const IMAGE_LAYER: &str = "image layer";
 
 /// The kinds of things that an engine holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +81,12 @@ impl Inventory {
 }
 
 impl Thing {
+    /// Whether it is a build-cache record that only stands for a layer of an image.
+    #[must_use]
+    pub fn is_image_layer(&self) -> bool {
+        self.kind == ThingKind::CacheRecord && self.name == IMAGE_LAYER
+    }
+
     /// What makes it the same thing; whose it is, is judged anew each time.
     fn key(&self) -> (ThingKind, &str, &str) {
         (self.kind, &self.id, &self.name)

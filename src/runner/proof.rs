@@ -29,7 +29,8 @@ impl<E: Engine> Session<'_, E> {
 /// `bases` are the ids or names of the base images of the run, which stay for the next one.
 fn compare(before: &Inventory, after: &Inventory, bases: &BTreeSet<&str>) -> HostProof {
     let mut proof = HostProof::default();
-    for thing in after.without(before) {
+    let new = after.without(before);
+    for thing in new.into_iter().filter(|thing| !thing.is_image_layer()) {
         let is_base = bases.contains(thing.id.as_str()) || bases.contains(thing.name.as_str());
         if thing.kind == ThingKind::CacheRecord {
             proof.added_records += 1;
@@ -61,6 +62,7 @@ fn told(thing: &Thing) -> HostThing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::inventory::IMAGE_LAYER;
 
     fn thing(kind: ThingKind, name: &str, owner: Owner) -> Thing {
         Thing {
@@ -93,6 +95,7 @@ mod tests {
             thing(ThingKind::Network, "forgotten", Owner::Run),
             thing(ThingKind::Container, "theirs", Owner::Somebody),
             thing(ThingKind::CacheRecord, "new", Owner::Somebody),
+            thing(ThingKind::CacheRecord, IMAGE_LAYER, Owner::Somebody),
         ];
         let bases = ["id of python:3", "docker:dind"].into();
         let proof = compare(&inventory(&before), &inventory(&after), &bases);

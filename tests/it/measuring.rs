@@ -3,7 +3,7 @@
 use bakeoff::engine::{Engine as _, LayerOutcome};
 use bakeoff::runner::event::{Outcome, PhaseRecord};
 
-use crate::support::{ONE, TWO_LAYERS, engine, nothing_of_runs_is_left, phase, records, small, wait};
+use crate::support::{ONE, Sweep, TWO_LAYERS, engine, nothing_of_runs_is_left, phase, records, small, wait};
 
 #[test]
 fn a_small_suite_is_measured_cold_and_hot() {
@@ -236,6 +236,7 @@ fn an_image_that_does_not_work_can_not_win() {
 #[test]
 fn stages_that_only_set_the_stage_and_images_from_scratch_are_cold_in_every_round() {
     let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
     let before = records(&engine);
     // The first stage has no step of its own, and what is copied onto scratch is the same in every round.
     let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE} AS base\nENV X=1\nFROM base AS build\nWORKDIR /app\n\

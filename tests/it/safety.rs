@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use bakeoff::engine::http;
 use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _, archive};
 
-use crate::support::{ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, records, small, wait};
+use crate::support::{ONE, Place, Sweep, TWO_LAYERS, engine, nothing_of_runs_is_left, records, small, wait};
 
 #[test]
 fn what_is_the_users_stays_as_it_was() {
     let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
     // A run first, so that stand-ins and their records are there before the comparison.
     let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
     let run = || {
@@ -230,6 +231,7 @@ fn secrets_of_scenarios_that_were_not_chosen_stay_off_the_disk() {
 #[test]
 fn bases_with_triggers_and_foreign_platforms_are_refused_before_anything_is_measured() {
     let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
     let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
     let suite = std::fs::read_to_string(place.path("suite.toml")).expect("readable");
     place.write("suite.toml", &format!("{suite}platform = \"linux/s390x\"\n"));

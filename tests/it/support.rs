@@ -222,6 +222,37 @@ pub fn nothing_of_runs_is_left(engine: &DockerEngine) {
     assert!(marks.is_empty(), "{marks:?}");
 }
 
+/// Removes, at its end, the build-cache records that came since its beginning: for tests that build as a user does, or whose
+/// runs can't tell their records from somebody else's. Whoever builds on the engine at that time builds those anew.
+pub struct Sweep {
+    engine: DockerEngine,
+    before: Vec<String>,
+}
+
+impl Sweep {
+    pub fn new(engine: &DockerEngine) -> Self {
+        let before = wait(engine.build_cache()).expect("an answer");
+        Self {
+            engine: engine.clone(),
+            before: before.into_iter().map(|record| record.id).collect(),
+        }
+    }
+}
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        // A record that others build on goes only after them.
+        for _ in 0..10 {
+            let records = wait(self.engine.build_cache()).unwrap_or_default();
+            let new = records.into_iter().map(|record| record.id);
+            let new: Vec<String> = new.filter(|id| !self.before.contains(id)).collect();
+            if new.is_empty() || wait(self.engine.remove_cache_records(&new)).is_err() {
+                break;
+            }
+        }
+    }
+}
+
 /// Runs a future to its end.
 pub fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()

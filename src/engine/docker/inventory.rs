@@ -6,11 +6,14 @@ use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListNe
 
 use super::images::is_our_image_name;
 use super::{DockerEngine, failed};
-use crate::engine::inventory::{Inventory, Owner, Thing, ThingKind};
+use crate::engine::inventory::{IMAGE_LAYER, Inventory, Owner, Thing, ThingKind};
 use crate::engine::{EngineError, RUN_LABEL, STAND_IN_LABEL, reaper};
 
 /// Networks that the engine makes anew, under new ids, whenever it starts.
 const BUILT_IN_NETWORKS: [&str; 3] = ["bridge", "host", "none"];
+
+/// How BuildKit describes its handle on a layer of an image that the engine has.
+const FROM_IMAGE: &str = "from local";
 
 impl DockerEngine {
     pub(super) async fn list_everything(&self) -> Result<Inventory, EngineError> {
@@ -120,7 +123,11 @@ impl DockerEngine {
                 Owner::Somebody
             },
             // The description holds commands, with whatever stands in them.
-            name: record.kind,
+            name: if record.description.trim() == FROM_IMAGE {
+                IMAGE_LAYER.to_owned()
+            } else {
+                record.kind
+            },
             id: record.id,
         };
         Ok(records.into_iter().map(thing).collect())

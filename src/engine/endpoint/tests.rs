@@ -154,6 +154,15 @@ fn a_context_that_is_not_there_is_named_with_its_chooser() {
 }
 
 #[test]
+fn without_a_home_a_context_is_not_passed_over() {
+    let found = EngineEndpoint::find(&Surroundings {
+        variable: &|name| (name == "DOCKER_CONTEXT").then(|| "desk".to_owned()),
+        home: None,
+    });
+    assert!(matches!(found, Err(EndpointError::NoContext { .. })), "{found:?}");
+}
+
+#[test]
 fn files_that_make_no_sense_are_named() {
     let broken = Home::new(&[]).write("config.json", "{");
     assert!(
