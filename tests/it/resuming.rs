@@ -10,7 +10,7 @@ use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_l
 fn killed() -> Place {
     let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
     let mut child = place
-        .command(&["run", "suite.toml", "--out", "runs/one", "--rounds", "2"])
+        .command(&["run", "suite.toml", "--out", "reports/runs/one", "--rounds", "2"])
         .spawn()
         .expect("the program starts");
     let began = Instant::now();
@@ -29,11 +29,11 @@ fn killed() -> Place {
 }
 
 fn journal(place: &Place) -> String {
-    std::fs::read_to_string(place.path("runs/one/journal.jsonl")).unwrap_or_default()
+    std::fs::read_to_string(place.path("reports/runs/one/journal.jsonl")).unwrap_or_default()
 }
 
 fn resume(place: &Place) -> Ended {
-    place.bakeoff(&["run", "--resume", "runs/one"])
+    place.bakeoff(&["run", "--resume", "reports/runs/one"])
 }
 
 #[test]
@@ -41,9 +41,12 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     let Some((engine, _turn)) = engine() else { return };
     let place = killed();
     let before = journal(&place);
-    let command = "bakeoff run --resume runs/one";
-    let report = place.bakeoff(&["report", "runs/one"]).out.replace("\n  ", " ");
+    let command = "bakeoff run --resume reports/runs/one";
+    let report = place.bakeoff(&["report", "reports/runs/one"]).out.replace("\n  ", " ");
     assert!(report.contains(&format!("`{command}` goes on with it")), "{report}");
+
+    let list = place.bakeoff(&["list"]).out;
+    assert!(list.contains("unfinished") && list.contains(command), "{list}");
 
     // What it is made of must be as it was.
     for (file, what) in [
@@ -58,19 +61,24 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
         assert!(refused.err.contains(what), "{file}: {}", refused.err);
         place.write(file, &text);
     }
-    assert_eq!(place.bakeoff(&["run", "--resume", "runs/one", "--rounds", "3"]).code, 2);
+    assert_eq!(
+        place
+            .bakeoff(&["run", "--resume", "reports/runs/one", "--rounds", "3"])
+            .code,
+        2
+    );
     // And so must the machine, unless that is accepted.
     let elsewhere = before.replacen("\"cpus\":", "\"cpus\":1", 1);
-    place.write("runs/one/journal.jsonl", &elsewhere);
+    place.write("reports/runs/one/journal.jsonl", &elsewhere);
     let refused = resume(&place);
     assert_eq!(refused.code, 4, "{}", refused.err);
     assert!(refused.err.contains("processors"), "{}", refused.err);
     assert_eq!(journal(&place), elsewhere, "a refusal leaves the journal as it is");
 
     // A loss of power cuts the last line off. It is called from another folder here.
-    place.write("runs/one/journal.jsonl", &format!("{before}{{\"event\":\"pha"));
+    place.write("reports/runs/one/journal.jsonl", &format!("{before}{{\"event\":\"pha"));
     std::fs::create_dir(place.path("elsewhere")).expect("a folder");
-    let mut resumed = place.command(&["run", "--resume", "../runs/one"]);
+    let mut resumed = place.command(&["run", "--resume", "../reports/runs/one"]);
     resumed.current_dir(place.path("elsewhere"));
     let ended: Ended = resumed.output().expect("starts").into();
     assert_eq!(ended.code, 0, "{}", ended.err);
@@ -80,7 +88,7 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
         ended.err
     );
     assert!(journal(&place).starts_with(&before), "what was there stays");
-    let log = place.log("runs/one");
+    let log = place.log("reports/runs/one");
     assert_eq!((log.phases.len(), log.trials.len(), log.seams.len()), (8, 2, 1));
     assert_eq!(log.superseded.len(), before.matches("\"event\":\"phase\"").count() - 4);
     assert!(log.seams[0].torn && log.seams[0].changes.is_empty(), "{:?}", log.seams);
@@ -99,9 +107,9 @@ fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
     let Some((engine, _turn)) = engine() else { return };
     let place = killed();
     let other = journal(&place).replacen("\"cpu_model\":\"", "\"cpu_model\":\"Other ", 1);
-    place.write("runs/one/journal.jsonl", &other);
+    place.write("reports/runs/one/journal.jsonl", &other);
     let mut child = place
-        .command(&["run", "--resume", "runs/one", "--allow-different-machine"])
+        .command(&["run", "--resume", "reports/runs/one", "--allow-different-machine"])
         .spawn()
         .expect("starts");
     let began = Instant::now();
@@ -115,11 +123,11 @@ fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
         .expect("a signal");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
-    let log = place.log("runs/one");
+    let log = place.log("reports/runs/one");
     assert!(log.end.as_ref().is_some_and(|end| end.interrupted) && log.is_resumable());
-    let ended = place.bakeoff(&["run", "--resume", "runs/one", "--allow-different-machine"]);
+    let ended = place.bakeoff(&["run", "--resume", "reports/runs/one", "--allow-different-machine"]);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    let log = place.log("runs/one");
+    let log = place.log("reports/runs/one");
     assert_eq!((log.phases.len(), log.trials.len(), log.seams.len()), (8, 2, 2));
     assert!(ended.out.contains("processor (Other "), "{}", ended.out);
     nothing_of_runs_is_left(&engine);
@@ -128,14 +136,14 @@ fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
 #[test]
 fn a_run_that_never_began_says_so() {
     let place = Place::new();
-    place.write("runs/one/journal.jsonl", "{\"event\":\"run-sta");
+    place.write("reports/runs/one/journal.jsonl", "{\"event\":\"run-sta");
     let refused = resume(&place);
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("no first record"), "{}", refused.err);
     assert!(refused.err.contains("can be removed"), "{}", refused.err);
     let old = std::fs::read_to_string(repository().join("reports/links/journal.jsonl")).expect("readable");
     let (header, _) = old.split_once('\n').expect("lines");
-    place.write("runs/one/journal.jsonl", &format!("{header}\n"));
+    place.write("reports/runs/one/journal.jsonl", &format!("{header}\n"));
     let refused = resume(&place);
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("(schema 1)"), "{}", refused.err);
