@@ -115,6 +115,7 @@ impl Failure {
                 | RunError::Platform { .. } => 3,
                 RunError::Recording(error) => recording_code(error),
                 RunError::Lock { .. } => 5,
+                RunError::Grant { .. } => 2,
                 RunError::Interrupted => 130,
                 RunError::Synthetic(_) | RunError::Stopped => 1,
             },
@@ -155,6 +156,7 @@ impl Failure {
                 RunError::Triggers { .. } => {
                     Some("build on the image that it was made from, and do in the Dockerfile what its triggers do".into())
                 }
+                RunError::Grant { .. } => Some("the suite says where it comes from: secrets and ssh of [[scenario]]".into()),
                 RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
                 RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
                 RunError::NoBridge(_) | RunError::Mirror(_) => Some(

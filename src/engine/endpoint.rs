@@ -73,6 +73,13 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
+    fn of_process() -> Self {
+        Self {
+            variable: &|name| std::env::var(name).ok(),
+            home: etcetera::home_dir().ok(),
+        }
+    }
+
     /// A variable that is set, and not to nothing.
     fn set(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
@@ -85,16 +92,18 @@ impl Surroundings<'_> {
     }
 }
 
+/// The folder of the docker client's configuration.
+pub(super) fn client_folder() -> PathBuf {
+    Surroundings::of_process().folder()
+}
+
 impl EngineEndpoint {
     /// The engine that this process's environment and its user's files name.
     ///
     /// # Errors
     /// If they name one that can't be used, or can't be read.
     pub fn from_environment() -> Result<Self, EndpointError> {
-        Self::find(&Surroundings {
-            variable: &|name| std::env::var(name).ok(),
-            home: etcetera::home_dir().ok(),
-        })
+        Self::find(&Surroundings::of_process())
     }
 
     /// The engine that an environment and the files that it leads to name.

@@ -3,8 +3,10 @@
 
 pub mod archive;
 mod choice;
+pub mod credentials;
 pub mod docker;
 pub mod endpoint;
+mod grants;
 pub mod http;
 pub mod image_archive;
 pub mod inventory;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 use crate::units::Bytes;
 
 pub use choice::{Compression, ENGINE_CHOICES, EngineChoice, ImageStore};
+pub use grants::{GrantError, Grants, SecretSource};
 pub use types::{
     BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
     EngineInfo, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Powers, Progress,

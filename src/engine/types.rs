@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::Compression;
+use super::Grants;
 use crate::units::{Bytes, Nanos};
 
 /// Which builder an engine uses.
@@ -97,6 +98,8 @@ pub struct BuildRequest {
     pub extra_hosts: Vec<String>,
     /// How its layers are compressed, where the engine's image store leaves a choice; `None` for the engine's own.
     pub compression: Option<Compression>,
+    /// What it may use beside its context.
+    pub grants: Grants,
     /// How long it may take; then it fails, with what was traced by then.
     pub limit: std::time::Duration,
 }

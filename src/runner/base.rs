@@ -10,7 +10,7 @@ use super::event::BaseImage;
 use super::{RunError, Session, context};
 use crate::dockerfile::{Dockerfile, Stage};
 use crate::engine::reaper::ANCHOR;
-use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError, Source};
+use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError, Grants, Source};
 use crate::images::trust::{self, Trust};
 use crate::suite::Scenario;
 
@@ -156,6 +156,7 @@ impl<E: Engine> Session<'_, E> {
             target: None,
             platform: None,
             extra_hosts: Vec::new(),
+            grants: Grants::default(),
             compression: None,
             limit: ASIDE_LIMIT,
         };

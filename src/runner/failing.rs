@@ -49,6 +49,7 @@ pub(super) fn ends_run(error: &RunError) -> bool {
         | RunError::Lock { .. }
         | RunError::Python { .. }
         | RunError::Platform { .. }
+        | RunError::Grant { .. }
         | RunError::EngineVersion { .. }
         | RunError::ImageStore { .. }
         | RunError::Compression { .. }

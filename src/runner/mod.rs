@@ -153,6 +153,14 @@ pub enum RunError {
         /// What was asked for.
         wanted: &'static str,
     },
+    /// Something that a scenario's builds may use is not there.
+    #[error("the scenario {scenario:?} needs what is not there")]
+    Grant {
+        /// The scenario.
+        scenario: String,
+        /// What.
+        source: crate::engine::GrantError,
+    },
     /// What a build context leaves out could not be told.
     #[error(transparent)]
     Ignore(#[from] crate::fixture::ignore::IgnoreError),

@@ -69,6 +69,7 @@ impl<E: Engine> Trial<'_, E> {
             platform: self.scenario.platform.clone(),
             extra_hosts: session.extra_hosts_at(self.place.gateway),
             compression: self.scenario.compression,
+            grants: self.scenario.grants.clone(),
             limit: session.suite.timeout,
         };
         self.begins(spec)?;

@@ -83,6 +83,7 @@ impl<'a, E: Engine> Session<'a, E> {
         let preparing = async {
             let info = engine.info().await?;
             check_platforms(suite, &info)?;
+            check_grants(suite)?;
             session.remove_left_overs().await?;
             session.resolve_bases().await?;
             session.prepare_engines(&info).await?;
@@ -349,6 +350,17 @@ impl<'a, E: Engine> Session<'a, E> {
 
 /// The minor version of an image's Python, its pip's default index, and its CA bundle.
 pub(super) type PythonImage = (String, Option<String>, Option<Vec<u8>>);
+
+/// What is missing is better said before anything is measured.
+fn check_grants(suite: &Suite) -> Result<(), RunError> {
+    for scenario in &suite.scenarios {
+        scenario.grants.check().map_err(|source| RunError::Grant {
+            scenario: scenario.name.clone(),
+            source,
+        })?;
+    }
+    Ok(())
+}
 
 /// Emulated platforms can't be measured yet.
 fn check_platforms(suite: &Suite, engine: &EngineInfo) -> Result<(), RunError> {

@@ -1,4 +1,5 @@
-//! Keeps the values of build arguments out of everything that is told, unless the suite lists them as public.
+//! Keeps the values of secrets out of everything that is told, and those of build arguments, unless the suite lists them as
+//! public.
 
 use regex::Regex;
 
@@ -41,8 +42,15 @@ impl Redactor {
         let args = selected.chain(all_build_args(&suite.text));
         let secret: Vec<_> = args.filter(|(name, _)| !suite.public_args.contains(name)).collect();
         // Logs come line by line, so a value of several lines is looked for line by line too.
-        let lines = secret.iter().flat_map(|(_, value)| value.lines().map(str::trim));
-        let whole = secret.iter().map(|(_, value)| value.as_str());
+        let granted = suite.scenarios.iter().flat_map(|scenario| {
+            let ids = scenario.grants.secrets.keys();
+            ids.filter_map(|id| String::from_utf8(scenario.grants.secret(id)?.ok()?).ok())
+        });
+        // A step may print what it should not.
+        let granted: Vec<String> = granted.collect();
+        let all = || secret.iter().map(|(_, value)| value).chain(&granted);
+        let lines = all().flat_map(|value| value.lines().map(str::trim));
+        let whole = all().map(String::as_str);
         let mut values: Vec<_> = whole
             .chain(lines)
             .filter(|value| value.len() >= SHORTEST)

@@ -109,10 +109,34 @@ pub struct ScenarioTable {
     pub target: Option<Located<String>>,
     /// The platform to build for, such as `linux/amd64`.
     pub platform: Option<String>,
+    /// Secrets that its steps may mount.
+    #[serde(default)]
+    pub secrets: Vec<SecretTable>,
+    /// ssh agents that its steps may use: `default` for that of `SSH_AUTH_SOCK`, or `id=socket`.
+    #[serde(default)]
+    pub ssh: Vec<Located<String>>,
+    /// Images that may be taken as a cache.
+    #[serde(default)]
+    pub cache_from: Vec<Located<String>>,
+    /// `inline` for images that can later be taken as a cache.
+    #[schemars(extend("const" = "inline"))]
+    pub cache_to: Option<Located<String>>,
     /// Factor values of this scenario, in place of the suite's.
     #[serde(default)]
     #[schemars(schema_with = "super::schema::factors")]
     pub factors: FactorTable,
+}
+
+/// A secret, and where its value comes from: one of `env` and `file`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretTable {
+    /// The id that steps mount it by.
+    pub id: Located<String>,
+    /// An environment variable.
+    pub env: Option<Located<String>>,
+    /// A file, relative to the suite file's folder.
+    pub file: Option<Located<String>>,
 }
 
 /// One measured phase.

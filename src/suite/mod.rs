@@ -8,6 +8,7 @@ mod error;
 mod factors;
 pub mod file;
 mod fixture;
+mod grants;
 mod journey;
 mod locate;
 mod model;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::dockerfile::Dockerfile;
-use crate::engine::{Builder, Compression, EngineChoice, ImageStore};
+use crate::engine::{Builder, Compression, EngineChoice, Grants, ImageStore};
 use crate::units::{Bytes, Link, Nanos};
 
 /// A validated suite: everything that a run needs to know, with every path resolved and every file read.
@@ -193,6 +193,8 @@ pub struct Scenario {
     pub target: Option<String>,
     /// The platform passed to the engine, if any.
     pub platform: Option<String>,
+    /// What its builds may use beside their context.
+    pub grants: Grants,
     /// The link over which its builds download.
     pub link: Link,
     /// The engine that it is measured in.

@@ -11,6 +11,7 @@ use super::factors::{
     overridden, product, value_of, wildcard,
 };
 use super::file::{ScenarioTable, SuiteFile};
+use super::grants::{grants, needs_buildkit};
 use super::locate::{Located, Source, nearest};
 use super::model::Scenario;
 use super::parse::{distinct, known, plain};
@@ -135,6 +136,7 @@ impl Scenarios<'_> {
             image_args,
             target: table.target.as_ref().map(|target| target.get().clone()),
             platform: table.platform.clone(),
+            grants: grants(self.source, table, self.folders[1])?,
             link: self.link,
             engine: self.fixed.engine.clone().unwrap_or_default(),
             image_store: None,
@@ -183,6 +185,13 @@ impl Scenarios<'_> {
             .find(|(factor, value)| *factor == BUILDER && value.text == "classic")
         {
             scenario.builder = Builder::Classic;
+            if needs_buildkit(&scenario.grants) {
+                return Err(SuiteError::Conflict {
+                    place: self.source.at(value.written),
+                    message: "the classic builder knows no secrets, no ssh agents and no cache_to; \
+                              use BuildKit alone for a scenario that has them: factors = { builder = [\"buildkit\"] }",
+                });
+            }
             if let Some((line, reason)) = scenario.dockerfile.needs_buildkit() {
                 return Err(SuiteError::Classic {
                     place: self.source.at(value.written),

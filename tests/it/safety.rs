@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bakeoff::engine::http;
-use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _, archive};
+use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _, Grants, archive};
 
 use crate::support::{ONE, Place, Sweep, TWO_LAYERS, engine, nothing_of_runs_is_left, records, small, wait};
 
@@ -52,6 +52,7 @@ fn what_is_the_users_stays_as_it_was() {
         target: None,
         platform: None,
         extra_hosts: Vec::new(),
+        grants: Grants::default(),
         compression: None,
         limit: Duration::from_secs(600),
     };
@@ -263,6 +264,7 @@ fn bases_with_triggers_and_foreign_platforms_are_refused_before_anything_is_meas
         target: None,
         platform: None,
         extra_hosts: Vec::new(),
+        grants: Grants::default(),
         compression: None,
         limit: Duration::from_secs(60),
     };

@@ -67,7 +67,7 @@ impl DockerEngine {
         let mut collector = Collector::default();
         // The file is opened before the clock starts: the context's packing is the harness's affair, its journey
         // to the engine is the user's.
-        let sent = match opened(&request.context).await {
+        let sent = match opened(request).await {
             Ok(sent) => sent,
             Err(message) => {
                 return Err(Box::new(BuildFailure {
@@ -199,8 +199,8 @@ impl DockerEngine {
 }
 
 /// Makes a context ready to be sent.
-async fn opened(context: &Context) -> Result<Sent, String> {
-    match context {
+async fn opened(request: &BuildRequest) -> Result<Sent, String> {
+    match &request.context {
         Context::Tar(path) => match tokio::fs::File::open(path).await {
             Ok(file) => {
                 let chunks = ReaderStream::with_capacity(file, CHUNK).map_ok(Frame::<Bytes>::data);
@@ -221,14 +221,15 @@ async fn opened(context: &Context) -> Result<Sent, String> {
                 context: context.clone(),
                 dockerfile: dockerfile.clone(),
                 shared_key: shared_key.clone(),
+                grants: request.grants.clone(),
                 taken: Taken::default(),
             }),
         }),
     }
 }
 
-/// What an engine says that does not even begin to build.
-fn refusal(body: &[u8]) -> String {
+/// What an engine says that does not even begin.
+pub(super) fn refusal(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct Refusal {
         message: String,
@@ -242,12 +243,16 @@ fn refusal(body: &[u8]) -> String {
 /// The request's path. Never `nocache`: on the Docker API that also empties cache mounts by id for the whole daemon.
 fn path(request: &BuildRequest, session: Option<&str>) -> String {
     let json = |map: &std::collections::BTreeMap<String, String>| serde_json::json!(map).to_string();
+    let mut build_args = request.build_args.clone();
+    if request.grants.inline_cache {
+        build_args.insert("BUILDKIT_INLINE_CACHE".to_owned(), "1".to_owned());
+    }
     let mut query = vec![
         ("dockerfile", request.dockerfile.clone()),
         ("t", request.tag.clone()),
         ("rm", "1".to_owned()),
         ("forcerm", "1".to_owned()),
-        ("buildargs", json(&request.build_args)),
+        ("buildargs", json(&build_args)),
         ("labels", json(&request.labels)),
     ];
     query.extend(request.platform.clone().map(|platform| ("platform", platform)));
@@ -258,6 +263,9 @@ fn path(request: &BuildRequest, session: Option<&str>) -> String {
         let attributes = serde_json::json!({ "compression": compression.name() });
         let outputs = serde_json::json!([{ "Type": "moby", "Attrs": attributes }]);
         query.push(("outputs", outputs.to_string()));
+    }
+    if !request.grants.cache_from.is_empty() {
+        query.push(("cachefrom", serde_json::json!(request.grants.cache_from).to_string()));
     }
     let version = match request.builder {
         Builder::Buildkit => "2",

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use bollard::query_parameters::{CreateImageOptions, InspectNetworkOptions, ListImagesOptions, RemoveImageOptions};
+use bollard::query_parameters::{InspectNetworkOptions, ListImagesOptions, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::Request;
 use hyper::body::Frame;
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
+use super::build::refusal;
 use super::cache::percent_encoded;
-use super::{DockerEngine, failed, is_absent, said};
+use super::{DockerEngine, failed, is_absent, said, with_causes};
+use crate::engine::credentials;
 use crate::engine::http::{self, Lines};
 use crate::engine::{
     EngineError, EngineInfo, ImageDetails, Observer, Owned, OwnedKind, Progress, RUN_LABEL, STAND_IN_LABEL,
@@ -21,6 +24,13 @@ use crate::units::Bytes;
 
 fn unsigned(value: Option<i64>) -> u64 {
     value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
+}
+
+/// A line of the answer to a pull.
+#[derive(Deserialize)]
+struct Pulled {
+    status: Option<String>,
+    error: Option<String>,
 }
 
 impl DockerEngine {
@@ -107,23 +117,46 @@ impl DockerEngine {
         let tag = if name.contains(':') || name.contains('@') {
             None
         } else {
-            Some("latest".to_owned())
+            Some("latest")
         };
-        let options = CreateImageOptions {
-            from_image: Some(image.to_owned()),
-            tag,
-            ..CreateImageOptions::default()
+        let (credentials, unknown) = credentials::header_of_image(image).await;
+        // Why there are none is worth telling once they are missed.
+        let fail = |reason: String| EngineError::Operation {
+            operation: "pull",
+            subject: image.to_owned(),
+            reason: match &unknown {
+                Some(error) => format!("{reason} ({error})"),
+                None => reason,
+            },
         };
-        let mut stream = std::pin::pin!(self.docker.create_image(Some(options), None, None));
-        while let Some(info) = stream.try_next().await.map_err(failed("pull", image))? {
-            if let Some(reason) = info.error_detail.and_then(|detail| detail.message) {
-                return Err(EngineError::Operation {
-                    operation: "pull",
-                    subject: image.to_owned(),
-                    reason,
-                });
+        let mut path = format!("/images/create?fromImage={}", percent_encoded(image));
+        if let Some(tag) = tag {
+            path.push_str("&tag=");
+            path.push_str(tag);
+        }
+        let request = Request::post(path)
+            .header("Host", "docker")
+            .header("X-Registry-Auth", credentials)
+            .body(http::empty())
+            .map_err(|error| fail(error.to_string()))?;
+        let response = http::send(self.address(), request)
+            .await
+            .map_err(|error| fail(with_causes(&error)))?;
+        if !response.status().is_success() {
+            let body = response.into_body().collect().await;
+            let body = body.map_err(|error| fail(with_causes(&error)))?;
+            return Err(fail(refusal(&body.to_bytes())));
+        }
+        let mut lines = Lines::new(response.into_body());
+        while let Some(line) = lines.next().await.map_err(|error| fail(with_causes(&error)))? {
+            let line: Pulled = serde_json::from_slice(&line).map_err(|error| EngineError::Protocol {
+                operation: "pull",
+                reason: error.to_string(),
+            })?;
+            if let Some(reason) = line.error {
+                return Err(fail(reason));
             }
-            if let Some(status) = info.status {
+            if let Some(status) = line.status {
                 observer(Progress::Note(format!("pulling {image}: {status}")));
             }
         }

@@ -2,10 +2,13 @@
 //! We connect, the engine turns the connection round, and then we are the server on it. Not for: the build itself (that
 //! is the engine's), or deciding what the builder may have.
 
+mod agent;
+mod auth;
 mod diffcopy;
 mod filesync;
 mod follow;
 mod health;
+mod secrets;
 mod stat;
 mod tree;
 mod wire;
@@ -17,6 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard_buildkit_proto::health::health_server::HealthServer;
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::SecretsServer;
+use bollard_buildkit_proto::moby::filesync::v1::auth_server::AuthServer;
+use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::SshServer;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -29,10 +35,13 @@ use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::server::NamedService;
 
-use super::Source;
 use super::http::{self, Address, HttpError};
+use super::{Grants, Source};
+use agent::Agents;
+use auth::Auth;
 use filesync::FileSync;
 use health::Health;
+use secrets::SecretStore;
 
 /// The folder that holds the Dockerfile, as BuildKit's Dockerfile frontend calls it.
 const DOCKERFILE: &str = "dockerfile";
@@ -51,6 +60,8 @@ pub struct Offer {
     pub dockerfile: PathBuf,
     /// What the engine keeps sent files under: with the same key again, only what changed is sent.
     pub shared_key: String,
+    /// Secrets and agents that it may use.
+    pub grants: Grants,
     /// What the builder has taken.
     pub taken: Taken,
 }
@@ -119,7 +130,7 @@ impl Session {
             .header("X-Docker-Expose-Session-Name", "bakeoff")
             .header("X-Docker-Expose-Session-Sharedkey", shared_key);
         let services = Services::new(offer);
-        for method in Services::methods() {
+        for method in services.methods() {
             request = request.header("X-Docker-Expose-Session-Grpc-Method", method);
         }
         let request = request.body(http::empty()).map_err(HttpError::from)?;
@@ -155,6 +166,7 @@ impl Session {
 /// What answers the builder.
 struct Services {
     files: Arc<FileSync>,
+    grants: Grants,
 }
 
 impl Services {
@@ -165,14 +177,26 @@ impl Services {
                 shared_key: offer.shared_key,
                 taken: offer.taken,
             }),
+            grants: offer.grants,
         }
     }
 
     /// What the engine may call.
-    fn methods() -> Vec<String> {
-        [(HealthServer::<Health>::NAME, "Check"), (FileSync::NAME, "DiffCopy")]
-            .map(|(service, method)| format!("/{service}/{method}"))
-            .to_vec()
+    fn methods(&self) -> Vec<String> {
+        let mut methods = vec![
+            (HealthServer::<Health>::NAME, "Check"),
+            (FileSync::NAME, "DiffCopy"),
+            (AuthServer::<Auth>::NAME, "Credentials"),
+        ];
+        if !self.grants.secrets.is_empty() {
+            methods.push((SecretsServer::<SecretStore>::NAME, "GetSecret"));
+        }
+        if !self.grants.agents.is_empty() {
+            methods.push((SshServer::<Agents>::NAME, "CheckAgent"));
+            methods.push((SshServer::<Agents>::NAME, "ForwardAgent"));
+        }
+        let path = |(service, method)| format!("/{service}/{method}");
+        methods.into_iter().map(path).collect()
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -180,6 +204,15 @@ impl Services {
         match service.as_str() {
             name if name == HealthServer::<Health>::NAME => HealthServer::new(Health).call(request).await,
             FileSync::NAME => Ok(Arc::clone(&self.files).answer(request).await),
+            name if name == AuthServer::<Auth>::NAME => AuthServer::new(Auth).call(request).await,
+            name if name == SecretsServer::<SecretStore>::NAME => {
+                let store = SecretStore(self.grants.clone());
+                SecretsServer::new(store).call(request).await
+            }
+            name if name == SshServer::<Agents>::NAME => {
+                let agents = Agents(self.grants.clone());
+                SshServer::new(agents).call(request).await
+            }
             _ => Ok(Status::unimplemented(format!("no service {service}")).into_http()),
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bakeoff::engine::docker::DockerEngine;
-use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _};
+use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _, Grants};
 use tempfile::TempDir;
 
 use super::client::{Client, client};
@@ -29,6 +29,7 @@ pub fn request(context: &Path, dockerfile: &Path, tag: &str, to: &str) -> BuildR
         target: None,
         platform: None,
         extra_hosts: Vec::new(),
+        grants: Grants::default(),
         compression: None,
         limit: Duration::from_secs(120),
     }

@@ -24,8 +24,13 @@ pub struct Entry {
     attributes: BTreeMap<String, Vec<u8>>,
 }
 
-/// Everything in an image below `/TO/`, by path without that prefix. Read from a container that is never started.
+/// Everything in an image below `/TO/`, by path without that prefix.
 pub async fn tree(engine: &DockerEngine, image: &str, to: &str) -> BTreeMap<Vec<u8>, Entry> {
+    entries(&exported(engine, image).await, to)
+}
+
+/// An image's files as a tar file, from a container that is never started.
+pub async fn exported(engine: &DockerEngine, image: &str) -> Vec<u8> {
     let body = serde_json::json!({ "Image": image, "Cmd": ["none"], "Labels": { "dev.bakeoff.run": "filesync-test" } });
     let body = Full::new(body.to_string().into_bytes().into()).map_err(|never| match never {});
     let create = Request::post("/containers/create")
@@ -41,7 +46,7 @@ pub async fn tree(engine: &DockerEngine, image: &str, to: &str) -> BTreeMap<Vec<
         .expect("a request");
     let packed = whole(engine, export).await;
     engine.remove_container(&id).await.expect("removed");
-    entries(&packed, to)
+    packed
 }
 
 async fn whole(engine: &DockerEngine, request: Request<http::Body>) -> Vec<u8> {
