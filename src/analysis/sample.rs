@@ -328,6 +328,7 @@ fn phase_head(name: &str) -> PhaseHead {
         image: temperature.clone(),
         temperature,
         edits: if hot { vec!["bump-light".into()] } else { vec![] },
+        files: if hot { vec!["pyproject.toml".into()] } else { vec![] },
     }
 }
 

@@ -88,6 +88,7 @@ pub fn header() -> RunHeader {
             image: "hot".to_owned(),
             temperature: "hot".to_owned(),
             edits: vec!["bump-light".to_owned()],
+            files: vec!["requirements.txt".to_owned()],
         }],
         order: [Round::Warmup(1), Round::Measured(1), Round::Measured(2)]
             .into_iter()

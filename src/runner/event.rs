@@ -202,6 +202,8 @@ pub struct PhaseHead {
     pub temperature: String,
     /// The edits before it.
     pub edits: Vec<String>,
+    /// The files of the context that those change, also by way of a lock file; empty in old journals.
+    pub files: Vec<String>,
 }
 
 /// A base image that a run used.

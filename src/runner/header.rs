@@ -1,6 +1,7 @@
 //! The run's first record, from the session and the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use chrono::Utc;
 
@@ -9,7 +10,7 @@ use super::event::{PhaseHead, PublishedHead, RunHeader, ScenarioHead};
 use crate::engine::{Engine, EngineInfo};
 use crate::environment;
 use crate::plan::Plan;
-use crate::suite::{PhaseKind, PhaseSpec, PublishedFigure, Scenario, Temperature};
+use crate::suite::{Fixture, PhaseKind, PhaseSpec, PublishedFigure, Scenario, Temperature};
 
 impl<E: Engine> Session<'_, E> {
     pub(super) fn header(&self, plan: &Plan) -> RunHeader {
@@ -43,7 +44,11 @@ impl<E: Engine> Session<'_, E> {
                 .iter()
                 .map(|scenario| self.scenario_head(scenario))
                 .collect(),
-            journey: suite.journey.iter().map(phase_head).collect(),
+            journey: suite
+                .journey
+                .iter()
+                .map(|spec| phase_head(spec, &suite.fixture))
+                .collect(),
             order: plan.order(suite),
             images,
             network: self.network.clone(),
@@ -75,7 +80,21 @@ pub(super) const fn kind_name(kind: PhaseKind) -> &'static str {
     }
 }
 
-pub(super) fn phase_head(spec: &PhaseSpec) -> PhaseHead {
+/// The files of the context that edits change, and the lock file that is made anew from them.
+fn changed_files(edits: &[String], fixture: &Fixture) -> Vec<String> {
+    let edits = edits.iter().filter_map(|name| fixture.edits.get(name));
+    let mut files: BTreeSet<&Path> = edits
+        .flat_map(|edit| &edit.changes)
+        .map(|change| change.file.as_path())
+        .collect();
+    let lock = fixture.lock.as_ref();
+    if let Some(lock) = lock.filter(|lock| lock.inputs.iter().any(|input| files.contains(input.as_path()))) {
+        files.insert(&lock.file);
+    }
+    files.iter().map(|file| file.display().to_string()).collect()
+}
+
+pub(super) fn phase_head(spec: &PhaseSpec, fixture: &Fixture) -> PhaseHead {
     let temperature = match spec.temperature {
         Temperature::Cold => "cold",
         Temperature::Hot => "hot",
@@ -87,6 +106,7 @@ pub(super) fn phase_head(spec: &PhaseSpec) -> PhaseHead {
         image: spec.image.clone(),
         temperature: temperature.to_owned(),
         edits: spec.edits.clone(),
+        files: changed_files(&spec.edits, fixture),
     }
 }
 

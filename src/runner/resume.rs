@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::Utc;
 
 use super::RunError;
-use super::event::{Change, RunHeader, Seam, TrialKey};
+use super::event::{Change, PhaseHead, RunHeader, Seam, TrialKey};
 use super::header::phase_head;
 use super::redact::Redactor;
 use crate::environment::Fingerprint;
@@ -74,8 +74,13 @@ pub fn differences(header: &RunHeader, suite: &Suite, plan: &Plan, fixture_diges
             fixture.root.display()
         ));
     }
-    let journey = suite.journey.iter().map(phase_head);
-    if !journey.eq(header.journey.iter().cloned()) {
+    // Which files edits change is the fixture's to say, and old journals don't.
+    let bare = |head: PhaseHead| PhaseHead {
+        files: Vec::new(),
+        ..head
+    };
+    let journey = suite.journey.iter().map(|spec| bare(phase_head(spec, &suite.fixture)));
+    if !journey.eq(header.journey.iter().cloned().map(bare)) {
         found.push("the journey is another one".to_owned());
     }
     let planned = plan.order(suite);

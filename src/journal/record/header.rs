@@ -77,6 +77,9 @@ pub struct PhaseHead {
     pub image: String,
     pub temperature: String,
     pub edits: Vec<String>,
+    /// Absent without edits, and in journals of before steps were explained.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
 /// Mirrors [`event::BaseImage`].
@@ -331,6 +334,7 @@ impl From<event::PhaseHead> for PhaseHead {
             image,
             temperature,
             edits,
+            files,
         } = value;
         Self {
             name,
@@ -338,6 +342,7 @@ impl From<event::PhaseHead> for PhaseHead {
             image,
             temperature,
             edits,
+            files,
         }
     }
 }
@@ -350,6 +355,7 @@ impl From<PhaseHead> for event::PhaseHead {
             image,
             temperature,
             edits,
+            files,
         } = value;
         Self {
             name,
@@ -357,6 +363,7 @@ impl From<PhaseHead> for event::PhaseHead {
             image,
             temperature,
             edits,
+            files,
         }
     }
 }
