@@ -2,7 +2,8 @@
 //!
 //! It follows the parser of BuildKit: `source` cuts the file into logical lines, `command` takes those apart, `parse`
 //! makes instructions and stages of them. `expand` and `bases` find the images that stages start from, `rewrite`
-//! changes the text without moving a line, and `steps` leads from a builder's step back to its instruction.
+//! changes the text without moving a line, `steps` leads from a builder's step back to its instruction, and `sources`
+//! tells what that takes from the context.
 
 mod bases;
 mod command;
@@ -11,6 +12,7 @@ mod features;
 mod parse;
 mod rewrite;
 mod source;
+mod sources;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -199,5 +201,17 @@ impl Dockerfile {
     #[must_use]
     pub fn instruction_of_step(&self, step: &str) -> Option<&Instruction> {
         steps::instruction_of(self, step)
+    }
+    /// What an instruction of this file takes from the build context, as paths or patterns from its root: sources of COPY
+    /// and ADD, and what a RUN binds; `.` is all of it. `step` is the builder's name of it, in which variables are filled
+    /// in; where it is of no help, they stand as written.
+    #[must_use]
+    pub fn context_sources(&self, instruction: &Instruction, step: &str) -> Vec<String> {
+        sources::context_sources(self, instruction, step)
+    }
+    /// Whether a source as [`Self::context_sources`] tells it takes this file of the context.
+    #[must_use]
+    pub fn takes(source: &str, file: &str) -> bool {
+        sources::takes(source, file)
     }
 }
