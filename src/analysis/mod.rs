@@ -1,6 +1,7 @@
 //! From a run to the numbers that a reader wants: the table's cells, the notes that belong to it and the raw rows.
 //! Pure: the same [`RunLog`] always gives the same [`Report`]. Not for: how any of it is laid out or written.
 
+mod attribution;
 mod broken;
 mod cells;
 mod clean;
@@ -23,6 +24,7 @@ use crate::runner::event::{BaseImage, EngineHead, NetworkHead, Seam};
 use crate::stats::Summary;
 use crate::units::{Bytes, Nanos, RunId};
 
+pub use attribution::{Attribution, BuildTime, CacheBreak, InstructionRef, Origin, Root, StepCell, StepRow, StepState};
 pub use downloads::{By, Downloads, Tally};
 pub use host_note::HostNote;
 pub use network_note::NetworkNote;
@@ -40,6 +42,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// What each build downloaded through the mirror, by phase and then by column; empty without a mirror.
     pub downloads: Vec<Downloads>,
+    /// Where the time of each scenario's builds went, by column; without those of which no build was measured.
+    pub attributions: Vec<Attribution>,
     /// Who published the figures that stand beside the measured ones, if there are any.
     pub published_source: Option<String>,
     /// The base images that were used.
@@ -291,6 +295,7 @@ impl Report {
             raw: raw::rows(log),
             rows,
             downloads,
+            attributions: attribution::attributions(log),
             engines: log.header.engines.clone(),
         }
     }

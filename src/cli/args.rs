@@ -24,6 +24,7 @@ Examples:
   bakeoff run scenarios/published.toml --rounds 3   measure
   bakeoff run --resume latest                       go on with a run that was killed
   bakeoff report latest --format markdown           the last run's table again, from its journal
+  bakeoff explain latest uv-single                  which instruction costs it, and why it ran again
   bakeoff mirror stats                              what builds have downloaded, for replay
 
 Exit codes: 0 done, 2 usage, 3 suite or fixture wrong, 4 no engine, registry or base image,
@@ -37,6 +38,8 @@ pub(super) enum Command {
     Plan(Plan),
     /// Show a run's results again, from its journal alone
     Report(Report),
+    /// Show where the time of a scenario's builds went, instruction by instruction, and what broke the cache
+    Explain(Explain),
     /// List the runs so far, newest first
     List(List),
     /// Look after what builds downloaded: show, check, export, import, serve or remove it
@@ -153,6 +156,20 @@ pub(super) struct Report {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// A run's folder, its id or the beginning of it, or `latest`
+    pub(super) run: String,
+    /// The scenario: its full or base name; `*` and `?` stand for any text and any character
+    pub(super) scenario: String,
+    /// Only this build, with shares and what could be saved, such as "hot build" [default: all builds side by side]
+    #[arg(long, value_name = "NAME")]
+    pub(super) phase: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Terminal)]
+    pub(super) format: ExplainFormat,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct List {
     /// How to show it
     #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
@@ -201,6 +218,27 @@ impl From<Format> for crate::report::Format {
             Format::Csv => Self::Csv,
             Format::Json => Self::Json,
             Format::Html => Self::Html,
+        }
+    }
+}
+
+/// The formats of explanations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExplainFormat {
+    /// The Dockerfile with its times, for people
+    Terminal,
+    /// The same for a pull request
+    Markdown,
+    /// For machines: a list of the scenarios
+    Json,
+}
+
+impl From<ExplainFormat> for crate::report::Format {
+    fn from(format: ExplainFormat) -> Self {
+        match format {
+            ExplainFormat::Terminal => Self::Terminal,
+            ExplainFormat::Markdown => Self::Markdown,
+            ExplainFormat::Json => Self::Json,
         }
     }
 }

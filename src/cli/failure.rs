@@ -45,6 +45,15 @@ pub(super) enum Failure {
         known: Vec<String>,
         nearest: Option<String>,
     },
+    #[error("the run has no {what} {name:?}; it has {}", known.join(", "))]
+    NotInRun {
+        what: &'static str,
+        name: String,
+        known: Vec<String>,
+        nearest: Option<String>,
+    },
+    #[error("no build of {0} was measured")]
+    NothingMeasured(String),
     #[error("there are no recordings in {}", .0.display())]
     NoRecordings(PathBuf),
     #[error("there are several recordings: {}", .0.join(", "))]
@@ -121,7 +130,7 @@ impl Failure {
             },
             Self::FailedPhases { .. } => 5,
             Self::Recording(error) => recording_code(error),
-            Self::WhichRecording(_) | Self::RecordingName { .. } | Self::NoIndex => 2,
+            Self::WhichRecording(_) | Self::RecordingName { .. } | Self::NoIndex | Self::NotInRun { .. } => 2,
             Self::RecordingExists(_)
             | Self::FileExists(_)
             | Self::Damaged(_)
@@ -131,6 +140,7 @@ impl Failure {
             | Self::NoHome(_)
             | Self::Output { .. }
             | Self::LeftOver(_)
+            | Self::NothingMeasured(_)
             | Self::Option { .. } => 1,
         }
     }
@@ -188,6 +198,9 @@ impl Failure {
             Self::Recording(error) => recording_hint(error),
             Self::NoSuchRecording {
                 nearest: Some(near), ..
+            }
+            | Self::NotInRun {
+                nearest: Some(near), ..
             } => Some(format!("did you mean {near:?}?")),
             Self::NoSuchRecording { .. } | Self::NoRecordings(_) => Some(MAKE_RECORDING.into()),
             Self::WhichRecording(_) => Some("choose one with --recording".into()),
@@ -228,7 +241,8 @@ impl Failure {
             }
             Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
-            Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } => None,
+            Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
+            Self::NotInRun { .. } | Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } => None,
         }
     }
 

@@ -5,6 +5,7 @@ mod clean;
 mod doctor;
 mod downloads;
 mod estimate;
+mod explain;
 mod failure;
 mod list;
 mod mirror;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => runtime.block_on(run::run(&arguments)),
         Command::Plan(arguments) => run::plan(&arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Explain(arguments) => explain::explain_scenarios(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Mirror(arguments) => runtime.block_on(mirror::mirror(&arguments)),
         Command::Doctor(arguments) => runtime.block_on(doctor::doctor(&arguments)),

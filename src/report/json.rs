@@ -1,6 +1,7 @@
 //! The report as JSON, for programs. These types mirror the report's and are not them: a field here is a promise,
 //! and `schema` grows when one is broken.
 
+mod attribution;
 mod network;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::analysis::{Cell, CellValue, RawRow, Report, Row};
+use crate::analysis::{self, Cell, CellValue, RawRow, Report, Row};
 use crate::runner::event::{self, EngineHead, Round};
 use crate::units::Nanos;
 
@@ -25,6 +26,8 @@ struct Document<'a> {
     scenarios: Vec<Scenario<'a>>,
     rows: Vec<TableRow<'a>>,
     downloads: Vec<Build<'a>>,
+    /// Where the time of the builds went, by scenario.
+    attributions: Vec<attribution::Attribution<'a>>,
     published_source: Option<&'a str>,
     notes: Vec<NoteText>,
     environment: Environment<'a>,
@@ -215,6 +218,18 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> Result<(), ReportE
         .map_err(|source| ReportError::Write { format: "json", source })
 }
 
+/// Writes where the time of one scenario's builds went, as it stands in the document of the whole run.
+///
+/// # Errors
+/// If the output can't be written to.
+pub(super) fn write_attributions(of: &[&analysis::Attribution], out: &mut impl Write) -> Result<(), ReportError> {
+    let list: Vec<_> = of.iter().map(|of| attribution::attribution(of)).collect();
+    serde_json::to_writer_pretty(&mut *out, &list).map_err(ReportError::Json)?;
+    writeln!(out)
+        .and_then(|()| out.flush())
+        .map_err(|source| ReportError::Write { format: "json", source })
+}
+
 fn document(report: &Report) -> Document<'_> {
     let run = &report.run;
     Document {
@@ -252,6 +267,7 @@ fn document(report: &Report) -> Document<'_> {
             .collect(),
         rows: report.rows.iter().map(|row| table_row(report, row)).collect(),
         downloads: report.downloads.iter().map(build).collect(),
+        attributions: report.attributions.iter().map(attribution::attribution).collect(),
         published_source: report.published_source.as_deref(),
         notes: report
             .notes

@@ -147,7 +147,7 @@ fn write_facts(facts: &[(&'static str, String)], out: &mut impl Write) -> io::Re
 }
 
 /// Backticks, longer than any run of them in the lines, so that no line can end the block.
-fn fence(lines: &[String]) -> String {
+pub(super) fn fence(lines: &[String]) -> String {
     let longest = lines
         .iter()
         .flat_map(|line| line.split(|c| c != '`'))
@@ -158,7 +158,7 @@ fn fence(lines: &[String]) -> String {
 }
 
 /// Text in which nothing is markup: not to Markdown, not to a table, not to HTML.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,9 +1,11 @@
 //! Lays a [`Report`] out: for a terminal, as Markdown, CSV, JSON or an HTML page. Pure functions of the report, so
 //! the same run always gives the same bytes. Not for: computing any number that is shown.
 
+mod attribution;
 mod charts;
 mod csv;
 mod downloads;
+mod explain;
 mod html;
 mod json;
 mod markdown;
@@ -13,6 +15,8 @@ mod text;
 use std::io::Write;
 
 use crate::analysis::Report;
+
+pub use explain::explain;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use console::Style as Paint;
 use crate::analysis::{Note, Report, Severity};
 
 use super::Style;
+use super::attribution;
 use super::text::{self, CellText, Tone};
 
 /// Stands between columns; painting goes by it, so it must not occur in a cell.
@@ -74,6 +75,13 @@ pub(super) fn write(report: &Report, style: Style, out: &mut impl Write) -> io::
     }
     if let Some(source) = &report.published_source {
         write!(out, "\n{}", wrapped("", &format!("published: {source}"), style.width))?;
+    }
+    let why = attribution::why(report);
+    if !why.is_empty() {
+        writeln!(out, "\n{}", strong("Why"))?;
+    }
+    for line in why {
+        write!(out, "{}", wrapped("·", &line, style.width))?;
     }
     if !report.notes.is_empty() {
         writeln!(out, "\n{}", strong("Notes"))?;

@@ -348,7 +348,7 @@ pub(super) fn collapse<'a>(combinations: &[Combination<'a>], idle: &[&str]) -> V
 
 /// Whether a pattern, in which `*` stands for any text and `?` for any character, matches the whole of a text.
 /// Brackets mean themselves: they are part of the names of scenarios.
-pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
+pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
     let mut pattern_chars = pattern.chars();
     match pattern_chars.next() {
         None => text.is_empty(),

@@ -29,6 +29,7 @@ mod testing;
 mod tests;
 
 pub use error::SuiteError;
+pub(crate) use factors::wildcard;
 pub(crate) use locate::nearest;
 pub use locate::{Located, Place};
 pub use model::*;
