@@ -13,7 +13,7 @@ use std::time::Duration;
 use bakeoff::analysis::Report;
 use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::lock::EngineLock;
-use bakeoff::engine::{Engine as _, reaper};
+use bakeoff::engine::{Engine as _, OwnedKind, reaper};
 use bakeoff::journal::{self, Journal};
 use bakeoff::mirror;
 use bakeoff::plan::Plan;
@@ -98,10 +98,11 @@ fn bench() -> Result<(), Error> {
         let record = runtime.block_on(trial.close(sampled.is_ok()));
         session.tell(RunEvent::TrialFinished(record))?;
         // Each hot build took the name from the one before it.
-        let ours = |thing: &bakeoff::engine::Owned| thing.run == settings.run.0;
+        let ours = |thing: &bakeoff::engine::Owned| thing.run == settings.run.0 && thing.kind != OwnedKind::Network;
         runtime.block_on(reaper::reap(&engine, ours, |_| {}))?;
         sampled?;
     }
+    runtime.block_on(session.finish());
     session.tell(RunEvent::RunFinished(RunEnd {
         ended: chrono::Utc::now(),
         interrupted: false,

@@ -84,6 +84,12 @@ pub struct ExternalBase {
 }
 
 impl Dockerfile {
+    /// With other images to take files from (`COPY --from=`, `RUN --mount=…,from=`), by what the file names.
+    #[must_use]
+    pub fn with_sources(&self, replacement: &BTreeMap<String, String>) -> Self {
+        rewrite::with_sources(self, replacement)
+    }
+
     /// Parses a Dockerfile.
     ///
     /// # Errors

@@ -25,6 +25,38 @@ pub(super) fn with_bases(
     Dockerfile::parse(&edits.apply(&dockerfile.text))
 }
 
+/// Where a flag names an image or stage to take files from, what it names.
+fn taken_from<'f>(keyword: &str, flag: &'f str) -> Option<&'f str> {
+    match keyword {
+        "COPY" => flag.strip_prefix("--from="),
+        "RUN" => flag
+            .strip_prefix("--mount=")?
+            .split(',')
+            .find_map(|part| part.strip_prefix("from=")),
+        _ => None,
+    }
+}
+
+pub(super) fn with_sources(dockerfile: &Dockerfile, replacement: &BTreeMap<String, String>) -> Dockerfile {
+    let mut edits = Edits::default();
+    for logical in &dockerfile.source.logical {
+        let command = logical.effective();
+        for flag in &command.flags {
+            let Some(source) = taken_from(&command.keyword, &flag.text) else {
+                continue;
+            };
+            if let Some(image) = replacement.get(source) {
+                let renamed = flag
+                    .text
+                    .replacen(&format!("from={source}"), &format!("from={image}"), 1);
+                edits.replace(logical, flag.range.clone(), &renamed);
+            }
+        }
+    }
+    // Another image in a flag leaves a file that parses.
+    Dockerfile::parse(&edits.apply(&dockerfile.text)).unwrap_or_else(|_| dockerfile.clone())
+}
+
 pub(super) fn without_cache_mounts(dockerfile: &Dockerfile) -> Dockerfile {
     let mut edits = Edits::default();
     for logical in &dockerfile.source.logical {
@@ -157,6 +189,21 @@ mod tests {
         check_shape(&before, &after);
         assert_eq!(after.cache_mounts(), [], "{}", after.text());
         after.text().to_owned()
+    }
+
+    #[test]
+    fn images_that_files_are_taken_from_get_other_names() {
+        let replacement = BTreeMap::from([("uv:1".to_owned(), "127.0.0.1:5000/s:0".to_owned())]);
+        let text = "FROM a AS uv\nCOPY --from=uv:1 --chown=1 /uv /bin/\nCOPY --from=uv x y\n\
+                    RUN --mount=type=bind,from=uv:1,target=/u \\\n  --mount=type=cache,target=/c cmd uv:1\n";
+        let before = parse(text);
+        let after = with_sources(&before, &replacement);
+        check_shape(&before, &after);
+        assert_eq!(
+            after.text(),
+            text.replace("--from=uv:1", "--from=127.0.0.1:5000/s:0")
+                .replace(",from=uv:1", ",from=127.0.0.1:5000/s:0")
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Saved images with their layers compressed. An engine with a graph driver saves layers as they lie there, and one with
-//! containerd's image store keeps layers as they come: loaded from such a file, its base images would be uncompressed, and
-//! so would every push of them be, which no pulled image is.
+//! Saved images under another name, and with their layers compressed if need be. What is saved by digest has no name when it
+//! is loaded. And an engine with a graph driver saves layers as they lie there, while one with containerd's image store keeps
+//! them as they come: loaded from such a file, its base images would be uncompressed, and so would every push of them be,
+//! which no pulled image is.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,17 +15,22 @@ use serde_json::Value;
 /// The list of images in an archive, of Docker's own format (`docker save`; newer engines write it beside OCI's).
 const MANIFEST: &str = "manifest.json";
 
-/// Copies saved images, with their layers compressed by gzip as a push compresses them. Only what Docker's own format needs
-/// is copied, so that no engine takes the uncompressed layers of an OCI layout beside it.
+/// Copies a saved image under the name `name`, with its layers compressed by gzip, as a push compresses them, if `compress`
+/// says so. Only what Docker's own format needs is copied, so that no engine takes names and layers of an OCI layout
+/// beside it.
 ///
 /// # Errors
-/// If `from` is no archive of images, or `to` can't be written.
-pub fn compress_layers(from: &Path, to: &Path) -> io::Result<()> {
-    let manifest = manifest(from)?;
+/// If `from` is no archive of one image, or `to` can't be written.
+pub fn rename(from: &Path, to: &Path, name: &str, compress: bool) -> io::Result<()> {
+    let mut manifest = manifest(from)?;
     let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{MANIFEST} has {what}"));
-    let images = manifest.as_array().ok_or_else(|| odd("no list of images"))?;
+    let images = manifest.as_array_mut().ok_or_else(|| odd("no list of images"))?;
+    if images.len() != 1 {
+        return Err(odd("more or less than one image"));
+    }
     let mut wanted: BTreeMap<PathBuf, bool> = BTreeMap::new();
     for image in images {
+        image["RepoTags"] = serde_json::json!([name]);
         let config = image["Config"]
             .as_str()
             .ok_or_else(|| odd("an image without a configuration"))?;
@@ -50,14 +56,12 @@ pub fn compress_layers(from: &Path, to: &Path) -> io::Result<()> {
             links.push((path, tidy(&beside)));
             continue;
         }
-        if is_layer {
+        if is_layer && compress {
             let mut packed = compressed(&mut entry)?;
             append(&mut builder, &path, &mut packed)?;
         } else {
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content)?;
-            let mut header = header(content.len() as u64);
-            builder.append_data(&mut header, &path, content.as_slice())?;
+            let mut header = header(entry.size());
+            builder.append_data(&mut header, &path, &mut entry)?;
         }
     }
     for (path, target) in links {
@@ -168,7 +172,7 @@ mod tests {
             ("manifest.json", manifest.as_bytes()),
         ]);
         let to = tempfile::NamedTempFile::new().expect("a file");
-        compress_layers(from.path(), to.path()).expect("copies");
+        rename(from.path(), to.path(), "y:2", true).expect("copies");
 
         let mut found = BTreeMap::new();
         for entry in tar::Archive::new(File::open(to.path()).expect("a file"))
@@ -195,7 +199,10 @@ mod tests {
         assert_eq!(unpacked, [7; 5000]);
         assert_eq!(found["b/layer.tar"].0.as_deref(), Some("../a/layer.tar"));
         let copied: Value = serde_json::from_slice(&found["manifest.json"].1).expect("JSON");
-        assert_eq!(copied, serde_json::from_str::<Value>(manifest).expect("JSON"));
+        assert_eq!(
+            copied,
+            serde_json::from_str::<Value>(&manifest.replace("x:1", "y:2")).expect("JSON")
+        );
     }
 
     #[test]
@@ -211,7 +218,7 @@ mod tests {
     fn an_archive_without_images_is_told() {
         let from = saved(&[("c.json", b"{}")]);
         let to = tempfile::NamedTempFile::new().expect("a file");
-        let error = compress_layers(from.path(), to.path()).expect_err("no manifest");
+        let error = rename(from.path(), to.path(), "y:2", false).expect_err("no manifest");
         assert!(error.to_string().contains("manifest.json"), "{error}");
     }
 }

@@ -23,6 +23,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct RegistryManifest {
     /// Its layers: digest and compressed size, lowest first.
     pub layers: Vec<(String, Bytes)>,
+    /// Their media types, which tell how they are compressed.
+    pub media_types: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +38,8 @@ struct RawManifest {
 #[derive(Deserialize)]
 struct RawDescriptor {
     digest: String,
+    #[serde(rename = "mediaType", default)]
+    media_type: String,
     size: u64,
     platform: Option<RawPlatform>,
 }
@@ -94,12 +98,13 @@ pub async fn manifest(port: u16, repository: &str, tag: &str) -> Result<Registry
         match image {
             Some(entry) if raw.layers.is_empty() => wanted.clone_from(&entry.digest),
             _ => {
+                let media_types = raw.layers.iter().map(|layer| layer.media_type.clone()).collect();
                 let layers = raw
                     .layers
                     .into_iter()
                     .map(|layer| (layer.digest, Bytes(layer.size)))
                     .collect();
-                return Ok(RegistryManifest { layers });
+                return Ok(RegistryManifest { layers, media_types });
             }
         }
     }

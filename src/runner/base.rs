@@ -2,10 +2,11 @@
 //! cache key of the build descends from that layer, so nothing that an earlier build left can be taken for it; the
 //! user's images and their names are not touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::engines::Place;
 use super::event::BaseImage;
 use super::{RunError, Session, context};
 use crate::dockerfile::{Dockerfile, Stage};
@@ -83,19 +84,28 @@ impl<E: Engine> Session<'_, E> {
         })
     }
 
+    /// The names that base images have in an engine, by those that Dockerfiles have for them, where they differ.
+    pub(super) fn names_in(&self, place: &Place<E>) -> BTreeMap<String, String> {
+        let named = |(reference, image): (&String, &BaseImage)| {
+            let name = place.names.get(&image.used)?;
+            Some((reference.clone(), name.clone()))
+        };
+        self.bases.iter().filter_map(named).collect()
+    }
+
     /// Makes the base of a trial from a base image and returns its name.
     ///
     /// A LABEL would not do (the builder's cache ignores it), nor would an ENV for steps that only copy files; a layer
     /// changes the key of them all.
     pub(super) async fn derive_base(
         &self,
-        engine: &E,
+        place: &Place<E>,
         image: &BaseImage,
         tag: &str,
         nonce: &str,
     ) -> Result<(), RunError> {
         let mut files = vec![(PathBuf::from("files/.bakeoff-trial"), nonce.as_bytes().to_vec())];
-        let mut dockerfile = format!("FROM {}\nCOPY files/ /\n", image.used);
+        let mut dockerfile = format!("FROM {}\nCOPY files/ /\n", place.name(&image.used));
         if let Some(trust) = self.trust.as_ref().filter(|_| image.host_ca) {
             files.push((PathBuf::from("files").join(trust::IN_IMAGE), trust.bundle.clone()));
             for (name, value) in Trust::environment() {
@@ -114,7 +124,7 @@ impl<E: Engine> Session<'_, E> {
         }
         files.push((PathBuf::from("Dockerfile"), dockerfile.into_bytes()));
         // The classic builder leaves no record in BuildKit's cache.
-        let trace = self.build_aside(engine, &files, tag, Builder::Classic).await?;
+        let trace = self.build_aside(&place.engine, &files, tag, Builder::Classic).await?;
         if trace
             .log
             .iter()
@@ -130,11 +140,20 @@ impl<E: Engine> Session<'_, E> {
     /// Marks a trial's base in BuildKit's cache: a RUN whose command, which the cache's records show, holds the nonce.
     /// What descends from the base can then be told apart, even by a later process. Returns what the engine keeps
     /// of the mark's own context. An image without a shell can't be marked.
-    pub(super) async fn mark_base(&self, base: &str, tag: &str, nonce: &str) -> Result<BTreeSet<Source>, RunError> {
+    ///
+    /// In an engine of the trial's own nothing needs to be told apart; but there as here the first phase shall not be the
+    /// first that BuildKit ever builds, nor the first thing that it does with the base.
+    pub(super) async fn mark_base(
+        &self,
+        engine: &E,
+        base: &str,
+        tag: &str,
+        nonce: &str,
+    ) -> Result<BTreeSet<Source>, RunError> {
         let dockerfile = format!("FROM {base}\nRUN : {ANCHOR}{nonce}\n");
         let files = [(PathBuf::from("Dockerfile"), dockerfile.into_bytes())];
-        let marked = self.build_aside(self.engine, &files, tag, Builder::Buildkit).await;
-        self.engine.remove_image(tag).await?;
+        let marked = self.build_aside(engine, &files, tag, Builder::Buildkit).await;
+        engine.remove_image(tag).await?;
         Ok(marked.map(|trace| trace.sources).unwrap_or_default())
     }
 

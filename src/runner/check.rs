@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::event::Outcome;
 use crate::dockerfile::Dockerfile;
 use crate::engine::registry::RegistryManifest;
-use crate::engine::{BuildTrace, EngineError, ImageDetails, PushTrace, StepTrace};
+use crate::engine::{BuildTrace, Compression, EngineError, ImageDetails, PushTrace, StepTrace};
 use crate::suite::Temperature;
 
 /// The steps that do the user's work, as opposed to loading bases and contexts.
@@ -57,13 +57,15 @@ pub fn build(
     outcome(reasons)
 }
 
-/// Checks a finished push: the registry holds the manifest, and had (`known`) none of its layers before if it was cold.
+/// Checks a finished push: the registry holds the manifest, had (`known`) none of its layers before if it was cold and some
+/// layers if not, and the layer that was built last is compressed as it was asked for.
 #[must_use]
 pub fn push(
     temperature: Temperature,
     trace: &PushTrace,
     held: Result<&RegistryManifest, &EngineError>,
     known: &BTreeSet<String>,
+    compression: Option<Compression>,
 ) -> Outcome {
     let mut reasons = Vec::new();
     match held {
@@ -74,12 +76,38 @@ pub fn push(
                 reasons.push(format!("the registry had {had} layers of a cold push before it"));
             }
         }
+        Ok(_) if known.is_empty() => {
+            reasons
+                .push("no push before it had put anything into the registry, so all of the image was sent".to_owned());
+        }
         Ok(_) => {}
+    }
+    if let (Ok(held), Some(compression)) = (held, compression)
+        && let Some(media_type) = held
+            .media_types
+            .last()
+            .filter(|found| !is_compressed_by(found, compression))
+    {
+        let wanted = compression.name();
+        reasons.push(format!(
+            "its layers were to be {wanted}, and the last one is {media_type}"
+        ));
     }
     if trace.digest.is_empty() {
         reasons.push("the engine named no digest for what it pushed".to_owned());
     }
     outcome(reasons)
+}
+
+/// Whether a layer's media type is that of a compression (OCI image specification, "media types"; Docker's end in
+/// `.tar.gzip` where OCI's end in `.tar+gzip`).
+fn is_compressed_by(media_type: &str, compression: Compression) -> bool {
+    let end = media_type.rsplit(['+', '.']).next().unwrap_or_default();
+    match compression {
+        Compression::Gzip => end == "gzip",
+        Compression::Zstd => end == "zstd",
+        Compression::Uncompressed => end == "tar",
+    }
 }
 
 fn outcome(reasons: Vec<String>) -> Outcome {
@@ -205,6 +233,18 @@ mod tests {
     }
 
     #[test]
+    fn media_types_tell_the_compression() {
+        let oci = "application/vnd.oci.image.layer.v1.tar";
+        assert!(is_compressed_by(oci, Compression::Uncompressed));
+        assert!(is_compressed_by(&format!("{oci}+zstd"), Compression::Zstd));
+        assert!(is_compressed_by(
+            "application/vnd.docker.image.rootfs.diff.tar",
+            Compression::Uncompressed
+        ));
+        assert!(!is_compressed_by(&format!("{oci}+gzip"), Compression::Uncompressed));
+    }
+
+    #[test]
     fn a_push_ends_with_a_manifest_in_the_registry() {
         let layer = LayerPush {
             id: "a".into(),
@@ -217,15 +257,31 @@ mod tests {
         };
         let manifest = RegistryManifest {
             layers: vec![("sha256:a".into(), Bytes(1))],
+            media_types: vec!["application/vnd.docker.image.rootfs.diff.tar.gzip".into()],
         };
         let (empty, full) = (BTreeSet::new(), BTreeSet::from(["sha256:a".to_owned()]));
         assert_eq!(
-            push(Temperature::Cold, &trace, Ok(&manifest), &empty),
+            push(Temperature::Cold, &trace, Ok(&manifest), &empty, None),
             Outcome::Measured
         );
-        assert_eq!(push(Temperature::Hot, &trace, Ok(&manifest), &full), Outcome::Measured);
+        assert_eq!(
+            push(Temperature::Hot, &trace, Ok(&manifest), &full, None),
+            Outcome::Measured
+        );
         assert!(is_invalid(
-            &push(Temperature::Cold, &trace, Ok(&manifest), &full),
+            &push(Temperature::Hot, &trace, Ok(&manifest), &empty, None),
+            "no push before it"
+        ));
+        assert_eq!(
+            push(Temperature::Hot, &trace, Ok(&manifest), &full, Some(Compression::Gzip)),
+            Outcome::Measured
+        );
+        assert!(is_invalid(
+            &push(Temperature::Hot, &trace, Ok(&manifest), &full, Some(Compression::Zstd)),
+            "were to be zstd"
+        ));
+        assert!(is_invalid(
+            &push(Temperature::Cold, &trace, Ok(&manifest), &full, None),
             "had 1 layers"
         ));
         let error = EngineError::Protocol {
@@ -233,12 +289,12 @@ mod tests {
             reason: "404".into(),
         };
         assert!(is_invalid(
-            &push(Temperature::Hot, &trace, Err(&error), &full),
+            &push(Temperature::Hot, &trace, Err(&error), &full, None),
             "after the push"
         ));
         let nameless = PushTrace::default();
         assert!(is_invalid(
-            &push(Temperature::Hot, &nameless, Ok(&manifest), &full),
+            &push(Temperature::Hot, &nameless, Ok(&manifest), &full, None),
             "no digest"
         ));
     }

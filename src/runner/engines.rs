@@ -3,21 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use super::event::EngineHead;
 use super::{RunError, Session};
-use crate::engine::image_archive::compress_layers;
+use crate::engine::image_archive;
 use crate::engine::isolated::{Isolated, IsolatedSpec, PROBE_PORT, REGISTRY_PORT};
 use crate::engine::{Builder, Container, Engine, EngineChoice, EngineError, EngineInfo, ImageStore, Powers, Publish};
 use crate::environment::host;
 use crate::images::{BaseImages, ImagesError};
 use crate::suite::Scenario;
-
-/// How long it may take to load the base images into an engine.
-const LOAD_LIMIT: Duration = Duration::from_secs(600);
 
 /// What decides which engine a scenario gets.
 type Wanted = (EngineChoice, Option<ImageStore>);
@@ -57,11 +53,23 @@ pub(super) struct Engines {
     /// The network of the host's engine that throw-away ones are in, with the host's address on it.
     network: Option<(String, IpAddr)>,
     /// The base images, to be loaded into each throw-away engine.
-    bases: Option<NamedTempFile>,
-    /// The same with compressed layers, for those that keep layers as they come.
-    compressed_bases: Option<NamedTempFile>,
+    bases: Vec<SavedBase>,
     /// Why `auto` is the host's engine.
     fallback: Option<String>,
+}
+
+/// A base image in a file.
+#[derive(Debug)]
+struct SavedBase {
+    /// Its name in the host's engine.
+    used: String,
+    /// Its name in throw-away ones: on the trial's own registry, which has not got it. Where BuildKit asks the registry for
+    /// an image that is there (it does with containerd's image store), it gets its answer at once, and from nowhere else.
+    name: String,
+    /// With its layers as the host's engine has them.
+    plain: Option<NamedTempFile>,
+    /// With its layers compressed, for engines that keep layers as they come.
+    compressed: Option<NamedTempFile>,
 }
 
 /// The engine that a trial is measured in.
@@ -72,9 +80,28 @@ pub(super) struct Place<E> {
     pub isolated: Option<Isolated<E>>,
     /// The host's address as seen from its builds, where the mirror listens.
     pub gateway: Option<IpAddr>,
+    /// The names that base images have in it, by those that they have in the host's, where they differ.
+    pub names: BTreeMap<String, String>,
+    /// Whether BuildKit asks an image's registry before it takes the one that is there.
+    asks_registries: bool,
 }
 
 impl<E: Engine> Place<E> {
+    /// The name of an image of the host's in this engine.
+    pub fn name<'n>(&'n self, used: &'n str) -> &'n str {
+        self.names.get(used).map_or(used, String::as_str)
+    }
+
+    /// The name for a base of the trial's own.
+    pub fn base_name(&self, registry: &Container, number: &str) -> String {
+        if self.isolated.is_some() || self.asks_registries {
+            let port = self.registry_name(registry);
+            format!("127.0.0.1:{port}/bakeoff/base:{number}")
+        } else {
+            format!("bakeoff-base:{number}")
+        }
+    }
+
     /// The port that the registry has in the names of images.
     pub fn registry_name(&self, registry: &Container) -> u16 {
         match self.isolated {
@@ -146,7 +173,7 @@ impl<E: Engine> Session<'_, E> {
             .map(Kind::keeps_layers_as_they_come)
             .collect();
         if !stores.is_empty() {
-            self.save_bases(stores.contains(&true)).await?;
+            self.save_bases(stores.contains(&false), stores.contains(&true)).await?;
         }
         Ok(())
     }
@@ -235,34 +262,31 @@ impl<E: Engine> Session<'_, E> {
         }
     }
 
-    /// Writes the base images into a file, once for all throw-away engines.
-    async fn save_bases(&mut self, compressed: bool) -> Result<(), RunError> {
+    /// Writes the base images into files, once for all throw-away engines.
+    async fn save_bases(&mut self, plain: bool, compressed: bool) -> Result<(), RunError> {
         let registry = self.roles.get("registry");
         let used = self.bases.values().map(|base| &base.used);
         let names: BTreeSet<String> = used.filter(|used| Some(*used) != registry).cloned().collect();
-        if names.is_empty() {
-            return Ok(());
+        for (number, used) in names.into_iter().enumerate() {
+            self.note(format!("saving {used} for the isolated engines"));
+            let saved = temporary_file()?;
+            self.engine.save(std::slice::from_ref(&used), saved.path()).await?;
+            let name = format!("127.0.0.1:{REGISTRY_PORT}/bakeoff/source:{number}");
+            self.engines.bases.push(SavedBase {
+                plain: if plain {
+                    Some(renamed(&saved, &name, false).await?)
+                } else {
+                    None
+                },
+                compressed: if compressed {
+                    Some(renamed(&saved, &name, true).await?)
+                } else {
+                    None
+                },
+                used,
+                name,
+            });
         }
-        let file = temporary_file()?;
-        let names: Vec<String> = names.into_iter().collect();
-        self.note("saving the base images for the isolated engines");
-        self.engine.save(&names, file.path()).await?;
-        if compressed {
-            let packed = temporary_file()?;
-            let (from, to) = (file.path().to_owned(), packed.path().to_owned());
-            let packing = tokio::task::spawn_blocking(move || compress_layers(&from, &to));
-            let failed = |source| EngineError::File {
-                operation: "compressing the layers of the base images into",
-                path: packed.path().to_owned(),
-                source,
-            };
-            match packing.await {
-                Ok(done) => done.map_err(failed)?,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            }
-            self.engines.compressed_bases = Some(packed);
-        }
-        self.engines.bases = Some(file);
         Ok(())
     }
 
@@ -313,34 +337,37 @@ impl<E: Engine> Session<'_, E> {
     /// The engine for a trial of a scenario, with the base images in it.
     pub(super) async fn place(&self, scenario: &Scenario, nonce: &str) -> Result<Place<E>, RunError> {
         let kind = self.kind(scenario);
-        let bases = match kind {
-            Some(kind) if kind.keeps_layers_as_they_come() => &self.engines.compressed_bases,
-            _ => &self.engines.bases,
-        };
+        let as_they_come = kind.is_some_and(Kind::keeps_layers_as_they_come);
         let isolation = kind.and_then(|kind| kind.made_of.as_ref());
         let (Some(isolation), Some((network, gateway))) = (isolation, &self.engines.network) else {
             return Ok(Place {
                 engine: self.engine.clone(),
                 isolated: None,
                 gateway: self.mirror.as_ref().map(|mirror| mirror.address().ip()),
+                names: BTreeMap::new(),
+                asks_registries: as_they_come,
             });
         };
         let spec = self.isolated_spec(isolation, format!("bakeoff-{nonce}-engine"), network);
         let isolated = Isolated::start(self.engine, &spec).await?;
         let engine = isolated.engine.clone();
-        if let Some(bases) = bases {
-            let loading = tokio::time::timeout(LOAD_LIMIT, engine.load(bases.path()));
-            let late = |_| EngineError::Operation {
-                operation: "load the base images into",
-                subject: "an isolated engine".to_owned(),
-                reason: format!("it took longer than {} s", LOAD_LIMIT.as_secs()),
-            };
-            loading.await.map_err(late)??;
+        for base in &self.engines.bases {
+            let file = if as_they_come { &base.compressed } else { &base.plain };
+            if let Some(file) = file {
+                engine.load(file.path()).await?;
+            }
         }
         Ok(Place {
             engine,
             isolated: Some(isolated),
             gateway: Some(*gateway),
+            names: self
+                .engines
+                .bases
+                .iter()
+                .map(|base| (base.used.clone(), base.name.clone()))
+                .collect(),
+            asks_registries: as_they_come,
         })
     }
 
@@ -350,6 +377,23 @@ impl<E: Engine> Session<'_, E> {
             let _ = self.engine.remove_network(network).await;
         }
     }
+}
+
+/// A saved image under another name.
+async fn renamed(saved: &NamedTempFile, name: &str, compress: bool) -> Result<NamedTempFile, RunError> {
+    let file = temporary_file()?;
+    let (from, to, name) = (saved.path().to_owned(), file.path().to_owned(), name.to_owned());
+    let copying = tokio::task::spawn_blocking(move || image_archive::rename(&from, &to, &name, compress));
+    let failed = |source| EngineError::File {
+        operation: "copying a saved image into",
+        path: file.path().to_owned(),
+        source,
+    };
+    match copying.await {
+        Ok(done) => done.map_err(failed)?,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+    Ok(file)
 }
 
 fn temporary_file() -> Result<NamedTempFile, EngineError> {

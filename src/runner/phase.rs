@@ -205,7 +205,13 @@ impl<E: Engine> Trial<'_, E> {
                 let port = self.place.registry_port(&self.registry);
                 let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
                 let held = registry::manifest(port, &self.repository(), tag).await;
-                record.outcome = check::push(spec.temperature, &trace, held.as_ref(), &self.registry_layers);
+                record.outcome = check::push(
+                    spec.temperature,
+                    &trace,
+                    held.as_ref(),
+                    &self.registry_layers,
+                    self.scenario.compression,
+                );
                 if let Ok(held) = held {
                     let is_new = |(digest, _): &&(String, Bytes)| !self.registry_layers.contains(digest);
                     let mut new: Vec<_> = held.layers.iter().filter(is_new).collect();

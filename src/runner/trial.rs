@@ -90,32 +90,36 @@ impl<'s, E: Engine> Trial<'s, E> {
             Some(_) => Vec::new(),
             None => session.engine.build_cache().await?,
         };
-        let mut replacement = BTreeMap::new();
+        let registry_volume = format!("bakeoff-{nonce}-registry");
+        let registry = session.start_registry(&place, &registry_volume, &nonce).await?;
+        // Images that files are only copied from need no base of the trial's own.
+        let mut replacement = session.names_in(&place);
+        let dockerfile = scenario.dockerfile.with_sources(&replacement);
         let mut bases = Vec::new();
         let mut sources = BTreeSet::new();
         for (number, reference) in session.bases_with_steps(scenario)?.into_iter().enumerate() {
             let Some(image) = session.base(&reference) else {
                 continue;
             };
-            let tag = format!("bakeoff-base:{nonce}-{number}");
             let number = format!("{nonce}-{number}");
-            session.derive_base(&place.engine, &image, &tag, &number).await?;
+            let tag = place.base_name(&registry, &number);
+            session.derive_base(&place, &image, &tag, &number).await?;
             bases.push(tag.clone());
-            if scenario.builder == Builder::Buildkit && place.isolated.is_none() {
+            if scenario.builder == Builder::Buildkit {
                 let mark = format!("bakeoff-mark:{number}");
-                sources.extend(session.mark_base(&tag, &mark, &number).await?);
+                sources.extend(session.mark_base(&place.engine, &tag, &mark, &number).await?);
             }
             replacement.insert(reference, tag);
         }
-        let dockerfile = scenario
-            .dockerfile
+        let dockerfile = dockerfile
             .with_bases(&session.build_args(scenario), &replacement)
             .map_err(|source| RunError::Dockerfile {
                 path: scenario.dockerfile_path.clone(),
                 source,
             })?;
-        let registry_volume = format!("bakeoff-{nonce}-registry");
-        let registry = session.start_registry(&place, &registry_volume, &nonce).await?;
+        // What all this wrote shall not go to the disk while the first phase is timed.
+        let written = tokio::task::spawn_blocking(rustix::fs::sync).await;
+        written.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         Ok(Self {
             session,
             scenario,
