@@ -65,7 +65,7 @@ pub(super) async fn resume(arguments: &Run, name: &str) -> Result<(), Failure> {
         resume: Some(Resume {
             header: header.clone(),
             finished: log.trials.iter().map(|trial| trial.trial.clone()).collect(),
-            seams: log.seams.len(),
+            attempt: attempt(log.seams.len()),
             seam,
             any_machine: arguments.allow_different_machine,
         }),
@@ -85,6 +85,12 @@ fn nothing_left(log: &RunLog, arguments: &Run) -> Result<(), Failure> {
     let report = show(log, arguments)?;
     eprintln!("{} is complete: nothing is left to be measured", log.header.run);
     judged(log, &report)
+}
+
+/// A process that dies before its seam is told does not count, so a number alone would not tell it from the next one.
+fn attempt(seams: usize) -> String {
+    let micros = chrono::Utc::now().timestamp_subsec_micros();
+    format!("{}.{:04x}", seams + 1, micros & 0xffff)
 }
 
 fn again(seam: &Seam) -> String {

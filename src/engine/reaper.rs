@@ -291,7 +291,7 @@ mod tests {
             )
         };
         let records = [
-            mount("ours", "bakeoff-20261121-113000-1f3a-7.2//root/.cache/uv"),
+            mount("ours", "bakeoff-20261121-113000-1f3a-7.2.0b1c//root/.cache/uv"),
             mount("named", "bakeoff-20261121-113000-1f3a-8/uv"),
             mount("theirs", "bakeoff-cache//root/.cache/uv"),
             mount("bare", "uv"),

@@ -207,7 +207,7 @@ impl<E: Engine> Session<'_, E> {
             store,
             powers: Powers::Usual,
         };
-        let name = format!("bakeoff-{}-engine", self.settings.run);
+        let name = format!("bakeoff-{}-engine", self.process());
         self.note("trying out an isolated engine");
         let tried = Isolated::try_out(self.engine, &self.isolated_spec(&isolation, name, &network)).await?;
         isolation.powers = tried.powers;
@@ -241,7 +241,7 @@ impl<E: Engine> Session<'_, E> {
         if let Some((name, _)) = &self.engines.network {
             return Ok(name.clone());
         }
-        let name = format!("bakeoff-{}", self.settings.run);
+        let name = format!("bakeoff-{}", self.process());
         self.engine
             .create_network(&name, &self.labels(), host::uplink_mtu())
             .await?;

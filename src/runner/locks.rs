@@ -114,7 +114,7 @@ impl<E: Engine> Session<'_, E> {
 
     async fn uv_binaries(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, RunError> {
         let spec = ContainerSpec {
-            name: format!("bakeoff-{}-uv", self.settings.run),
+            name: format!("bakeoff-{}-uv", self.process()),
             image: self.role("uv"),
             command: Some(["/uv", "--version"].map(str::to_owned).to_vec()),
             labels: self.labels(),
@@ -167,7 +167,7 @@ impl<E: Engine> Session<'_, E> {
             env.extend(Trust::environment().map(|(name, value)| format!("{name}={value}")));
         }
         let spec = ContainerSpec {
-            name: format!("bakeoff-{}-lock", self.settings.run),
+            name: format!("bakeoff-{}-lock", self.process()),
             image: self.role("python"),
             command: Some(lock.command.clone()),
             env,

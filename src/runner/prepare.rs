@@ -113,6 +113,9 @@ impl<'a, E: Engine> Session<'a, E> {
     /// Removes what the trials shared in the host's engine; call it when the last one has been closed.
     pub async fn finish(&self) {
         self.remove_engine_network().await;
+        // What an engine made late, for a process that was killed meanwhile. What fails stays for `bakeoff clean`.
+        let ours = |thing: &Owned| thing.run == self.settings.run.0;
+        let _ = reaper::reap(self.engine, ours, |_| {}).await;
     }
 
     /// Tells that the run begins, or goes on.
@@ -177,13 +180,22 @@ impl<'a, E: Engine> Session<'a, E> {
             .is_some_and(|resume| resume.finished.contains(trial))
     }
 
+    /// What tells the things of this process from any other's, be it one that measured the same run and died.
+    pub(super) fn process(&self) -> String {
+        let run = &self.settings.run;
+        match &self.settings.resume {
+            None => run.to_string(),
+            Some(resume) => format!("{run}.{}", resume.attempt),
+        }
+    }
+
     /// What tells the things of a trial from those of any other, and from what the trial itself left in a process that died:
     /// its caches must not be found.
     pub(super) fn nonce(&self, ordinal: u32) -> String {
         let run = &self.settings.run;
         match &self.settings.resume {
             None => format!("{run}-{ordinal}"),
-            Some(resume) => format!("{run}-{ordinal}.{}", resume.seams + 1),
+            Some(resume) => format!("{run}-{ordinal}.{}", resume.attempt),
         }
     }
 
@@ -305,7 +317,7 @@ impl<'a, E: Engine> Session<'a, E> {
                       from pip._internal.models.index import PyPI\n    print(PyPI.simple_url)\n\
                       except ImportError:\n    pass";
         let spec = ContainerSpec {
-            name: format!("bakeoff-{}-python", self.settings.run),
+            name: format!("bakeoff-{}-python", self.process()),
             image: image.to_owned(),
             command: Some(["python3", "-c", script].map(str::to_owned).to_vec()),
             labels: self.labels(),

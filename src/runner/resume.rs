@@ -20,8 +20,8 @@ pub struct Resume {
     pub header: RunHeader,
     /// The trials that ended: they are not measured again.
     pub finished: BTreeSet<TrialKey>,
-    /// How often it has gone on before.
-    pub seams: usize,
+    /// Tells this process's things from those of the ones before: an engine may still make what a killed one asked for.
+    pub attempt: String,
     /// The seam; when it is, by which version and what has changed are filled in when the run goes on.
     pub seam: Seam,
     /// Whether another machine or engine is no reason to refuse.
