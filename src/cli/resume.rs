@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{BaseSource, Run};
 use super::estimate::Estimate;
+use super::failure::require_local;
 use super::run::{Measured, check_disk, fixture_digest, judged, measure, show, title};
 use super::{Failure, paths};
 use crate::engine::Engine as _;
@@ -35,6 +36,7 @@ pub(super) async fn resume(arguments: &Run, name: &str) -> Result<(), Failure> {
     }
 
     let engine = DockerEngine::from_environment()?;
+    require_local(&engine)?;
     let info = engine.info().await?;
     let _lock = EngineLock::take(&info.id)?;
     let estimate = Estimate::new(&suite, Path::new(paths::RUNS));

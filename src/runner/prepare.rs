@@ -80,6 +80,11 @@ impl<'a, E: Engine> Session<'a, E> {
             events,
             redactor: Redactor::new(suite),
         };
+        if let Some(resume) = &settings.resume {
+            // On another machine not even what this run left may be taken away.
+            let asking = async { Ok(engine.info().await?) };
+            resume.check_host(&unless_cancelled(cancel, asking).await?)?;
+        }
         let preparing = async {
             let info = engine.info().await?;
             check_platforms(suite, &info)?;
@@ -91,11 +96,7 @@ impl<'a, E: Engine> Session<'a, E> {
             session.make_locks().await?;
             Ok::<_, RunError>(())
         };
-        let prepared = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(RunError::Interrupted),
-            prepared = preparing => prepared,
-        };
+        let prepared = unless_cancelled(cancel, preparing).await;
         let told = match prepared {
             Ok(()) => session.tell_first(plan),
             Err(error) => {
@@ -357,6 +358,18 @@ impl<'a, E: Engine> Session<'a, E> {
             .iter()
             .filter_map(|name| self.suite.fixture.edits.get(name))
             .collect()
+    }
+}
+
+/// Does something, unless the user interrupts.
+pub(super) async fn unless_cancelled<T>(
+    cancel: &CancellationToken,
+    doing: impl Future<Output = Result<T, RunError>>,
+) -> Result<T, RunError> {
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(RunError::Interrupted),
+        done = doing => done,
     }
 }
 

@@ -9,7 +9,8 @@ use super::RunError;
 use super::event::{Change, PhaseHead, RunHeader, Seam, TrialKey};
 use super::header::phase_head;
 use super::redact::Redactor;
-use crate::environment::Fingerprint;
+use crate::engine::EngineInfo;
+use crate::environment::{self, Fingerprint, Identity};
 use crate::plan::Plan;
 use crate::suite::{Scenario, Suite};
 
@@ -29,12 +30,41 @@ pub struct Resume {
 }
 
 impl Resume {
+    /// Refuses another machine as far as the host's engine shows it, before anything is touched there. The rest shows when the
+    /// run has been prepared (see [`seam`](Self::seam)).
+    pub(super) fn check_host(&self, host: &EngineInfo) -> Result<(), RunError> {
+        let found = environment::fingerprint(&[("host", host)], "", "", "").identity;
+        let before = &self.header.fingerprint.identity;
+        let now = if before.engine == found.engine {
+            Identity {
+                network: before.network.clone(),
+                bases: before.bases.clone(),
+                ..found
+            }
+        } else {
+            // The rest is what engines of our own say of themselves.
+            Identity {
+                cpu_model: found.cpu_model,
+                memory: found.memory,
+                ..before.clone()
+            }
+        };
+        self.accepted(&now).map(|_| ())
+    }
+
+    /// What differs, if that is no reason to refuse.
+    fn accepted(&self, now: &Identity) -> Result<Vec<Change>, RunError> {
+        let other = changes(&identity(&self.header.fingerprint.identity), &identity(now));
+        if other.is_empty() || self.any_machine {
+            Ok(other)
+        } else {
+            Err(RunError::OtherMachine(other))
+        }
+    }
+
     /// The seam, if the machine is the one that measured before.
     pub(super) fn seam(&self, now: &RunHeader) -> Result<Seam, RunError> {
-        let other = changes(&identity(&self.header.fingerprint), &identity(&now.fingerprint));
-        if !other.is_empty() && !self.any_machine {
-            return Err(RunError::OtherMachine(other));
-        }
+        let other = self.accepted(&now.fingerprint.identity)?;
         let drifted = changes(&drift(&self.header.fingerprint), &drift(&now.fingerprint));
         let bases = changes(&bases(&self.header), &bases(now));
         Ok(Seam {
@@ -114,8 +144,7 @@ fn changes(before: &Facts, now: &Facts) -> Vec<Change> {
     differs.collect()
 }
 
-fn identity(fingerprint: &Fingerprint) -> Facts {
-    let identity = &fingerprint.identity;
+fn identity(identity: &Identity) -> Facts {
     facts([
         ("processor", identity.cpu_model.clone()),
         ("processors", identity.cpus.to_string()),

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use bakeoff::engine::docker::DockerEngine;
+use bakeoff::engine::{Engine as _, Owned};
 use bakeoff::runner::event::RunEnd;
 
-use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small};
+use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
 
 /// Kills a run of two trials when the second one has measured something.
 fn killed() -> Place {
@@ -30,6 +32,12 @@ fn killed() -> Place {
 
 fn journal(place: &Place) -> String {
     std::fs::read_to_string(place.path("reports/runs/one/journal.jsonl")).unwrap_or_default()
+}
+
+/// What runs have in the engine.
+fn of_runs(engine: &DockerEngine) -> Vec<Owned> {
+    let owned = wait(engine.owned()).expect("an answer");
+    owned.into_iter().filter(|thing| thing.run != "stand-in").collect()
 }
 
 fn resume(place: &Place) -> Ended {
@@ -70,9 +78,20 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     // And so must the machine, unless that is accepted.
     let elsewhere = before.replacen("\"cpus\":", "\"cpus\":1", 1);
     place.write("reports/runs/one/journal.jsonl", &elsewhere);
+    let left = of_runs(&engine);
+    assert!(!left.is_empty(), "a killed run leaves its registry at least");
     let refused = resume(&place);
     assert_eq!(refused.code, 4, "{}", refused.err);
     assert!(refused.err.contains("processors"), "{}", refused.err);
+    let mut away = place.command(&["run", "--resume", "reports/runs/one"]);
+    let away: Ended = away
+        .env("DOCKER_HOST", "ssh://nobody@192.0.2.1")
+        .output()
+        .expect("starts")
+        .into();
+    assert_eq!(away.code, 4, "{}", away.err);
+    assert!(away.err.contains("run bakeoff on that machine"), "{}", away.err);
+    assert_eq!(of_runs(&engine), left, "a refusal takes nothing away");
     assert_eq!(journal(&place), elsewhere, "a refusal leaves the journal as it is");
 
     // A loss of power cuts the last line off. It is called from another folder here.
