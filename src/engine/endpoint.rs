@@ -135,7 +135,7 @@ impl EngineEndpoint {
             Ok(address) => Ok(Self { address, origin }),
             Err(reason) => Err(EndpointError::Form {
                 origin,
-                address: host.to_owned(),
+                address: without_password(host),
                 reason,
             }),
         }
@@ -240,8 +240,40 @@ fn address(host: &str) -> Result<Address, String> {
         "https" => {
             Err("TLS is spoken with tcp:// addresses, where DOCKER_TLS_VERIFY or a docker context asks for it".into())
         }
-        _ => Err(format!("{scheme}:// addresses are not spoken")),
+        _ if is_scheme(scheme) => Err(format!("{scheme}:// addresses are not spoken")),
+        _ => Err("it is of no kind that is spoken".into()),
     }
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// An address as it may be shown: without a password, which no form of it that is spoken may hold. It need not be one that
+/// can be understood, so what may be a password counts as one.
+fn without_password(host: &str) -> String {
+    let scheme = host.split_once("://").map_or("", |(scheme, _)| scheme);
+    let start = if scheme.is_empty() || !is_scheme(scheme) {
+        0
+    } else {
+        scheme.len() + "://".len()
+    };
+    let (before, rest) = host.split_at(start);
+    let Some((user, server)) = rest.rsplit_once('@') else {
+        return host.to_owned();
+    };
+    match user.split_once(':') {
+        // A path of a socket, or what follows a port, may hold such signs too.
+        Some((name, rest)) if !name.contains('/') && !follows_port(rest) => format!("{before}{name}@{server}"),
+        _ => host.to_owned(),
+    }
+}
+
+/// Whether this is a port with a path after it.
+fn follows_port(text: &str) -> bool {
+    let port = text.split_once('/').map(|(port, _)| port);
+    port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// `host:port`, with what is left out.

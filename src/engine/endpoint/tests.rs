@@ -94,6 +94,40 @@ fn every_form_of_an_address_is_read_as_the_docker_client_reads_it() {
 }
 
 #[test]
+fn a_password_in_an_address_is_never_shown() {
+    let table = [
+        ("ssh://me:secret@box", "\"ssh://me@box\""),
+        (
+            "ssh://me:se@c/ret@box:22/run/docker.sock",
+            "\"ssh://me@box:22/run/docker.sock\"",
+        ),
+        ("https://me:secret@box", "\"https://me@box\""),
+        ("tcp://me:secret@box:port", "\"tcp://me@box:port\""),
+        ("me:secret@box:port", "\"me@box:port\""),
+        ("me:secret@ssh://box", "\"me@ssh://box\""),
+        ("npipe:////./pipe/a:b@c", "\"npipe:////./pipe/a:b@c\""),
+        ("tcp://box:22/a@b", "\"tcp://box:22/a@b\""),
+    ];
+    for (given, shown) in table {
+        let home = Home::new(&[("DOCKER_HOST", given)]);
+        let (found, debug) = (home.found(), format!("{:?}", home.find()));
+        assert!(found.contains(shown), "{given}: {found}");
+        for text in [found, debug] {
+            assert!(!text.contains("secret") && !text.contains("ret@"), "{given}: {text}");
+        }
+    }
+    // The docker client takes no notice of it here.
+    let found = Home::new(&[("DOCKER_HOST", "tcp://me:secret@box:1")]).found();
+    assert_eq!(found, "tcp://box:1 (DOCKER_HOST)");
+    let meta = DESK.replace("tcp://desk", "ssh://me:secret@desk");
+    let found = Home::new(&[("DOCKER_CONTEXT", "desk")]).context("desk", &meta).found();
+    assert!(
+        found.contains("\"ssh://me@desk:1234\"") && !found.contains("secret"),
+        "{found}"
+    );
+}
+
+#[test]
 fn the_variable_goes_before_the_context_and_that_before_the_configuration() {
     let home = |variables: &[(&'static str, &str)]| {
         let other = DESK.replace("desk", "other");
