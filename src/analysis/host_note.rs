@@ -17,8 +17,6 @@ pub struct HostNote {
     pub proof: HostProof,
     /// The size of the build-cache records that trials left.
     pub left: Bytes,
-    /// Whether the run was gone on with: then only its last part is told of.
-    pub resumed: bool,
 }
 
 impl HostNote {
@@ -33,17 +31,13 @@ impl HostNote {
 
     pub(super) fn text(&self) -> String {
         let proof = &self.proof;
-        let since = if self.resumed {
-            "before this run was last resumed"
-        } else {
-            "before this run"
-        };
         let mut gone = named(&proof.removed);
         gone.extend(records(proof.removed_records));
         let mut sentences = vec![if gone.is_empty() {
-            format!("All that the host's engine held {since} is still there.")
+            // Before its last part, if the run was gone on with: the mark of the seam says that it was.
+            "All that the host's engine held before is still there.".to_owned()
         } else {
-            format!("Of what the host's engine held {since}, there {} no more.", are(&gone))
+            format!("Of what the host's engine held before, there {} no more.", are(&gone))
         }];
         let mut kept = named(&proof.kept);
         if let Some(records) = records(proof.added_records) {
@@ -103,11 +97,7 @@ mod tests {
     use crate::engine::inventory::ThingKind;
 
     fn note(proof: HostProof) -> HostNote {
-        HostNote {
-            proof,
-            left: Bytes(0),
-            resumed: false,
-        }
+        HostNote { proof, left: Bytes(0) }
     }
 
     fn thing(kind: ThingKind, name: &str) -> HostThing {
@@ -123,7 +113,7 @@ mod tests {
         assert_eq!(note.severity(), Severity::Info);
         assert_eq!(
             note.text(),
-            "All that the host's engine held before this run is still there. Nothing was left in it."
+            "All that the host's engine held before is still there. Nothing was left in it."
         );
     }
 
@@ -135,12 +125,10 @@ mod tests {
             ..HostProof::default()
         });
         note.left = Bytes(4000);
-        note.resumed = true;
         assert_eq!(note.severity(), Severity::Info);
         assert_eq!(
             note.text(),
-            "All that the host's engine held before this run was last resumed is still there. bakeoff keeps in it the \
-             image stand-in:1 and 2 build-cache records (4.0 kB) that could not be told apart from somebody else's."
+            "All that the host's engine held before is still there. bakeoff keeps in it the image stand-in:1 and 2 build-cache records (4.0 kB) that could not be told apart from somebody else's."
         );
     }
 
@@ -155,7 +143,7 @@ mod tests {
         assert_eq!(note.severity(), Severity::Warning);
         assert_eq!(
             note.text(),
-            "Of what the host's engine held before this run, there are the volume data and 1 build-cache record no more. \
+            "Of what the host's engine held before, there are the volume data and 1 build-cache record no more. \
              New there are the container c0, the container c1, the container c2, the container c3, the container c4, \
              the container c5, the container c6, the container c7 and 2 more. Whoever else used the engine meanwhile, \
              or its own clean-up, may have done that."

@@ -197,11 +197,7 @@ fn cleanup_notes(log: &RunLog) -> Vec<Note> {
     let host = log.end.as_ref().and_then(|end| end.host.clone());
     match host {
         // It counts these records too.
-        Some(proof) => notes.push(Note::Host(HostNote {
-            proof,
-            left: bytes,
-            resumed: !log.seams.is_empty(),
-        })),
+        Some(proof) => notes.push(Note::Host(HostNote { proof, left: bytes })),
         None if records > 0 => notes.push(Note::CacheLeft { records, bytes }),
         None => {}
     }

@@ -6,7 +6,7 @@ use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::{Engine as _, Owned};
 use bakeoff::runner::event::RunEnd;
 
-use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
+use crate::support::{Ended, ONE, Place, Sweep, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
 
 /// Kills a run of two trials when the second one has measured something.
 fn killed() -> Place {
@@ -47,6 +47,7 @@ fn resume(place: &Place) -> Ended {
 #[test]
 fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
     let place = killed();
     let before = journal(&place);
     let command = "bakeoff run --resume reports/runs/one";
@@ -124,6 +125,7 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
 #[test]
 fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
     let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
     let place = killed();
     let other = journal(&place).replacen("\"cpu_model\":\"", "\"cpu_model\":\"Other ", 1);
     place.write("reports/runs/one/journal.jsonl", &other);
@@ -170,7 +172,8 @@ fn a_run_that_never_began_says_so() {
 
 #[test]
 fn a_few_kills_lose_nothing_leave_nothing_and_touch_nothing() {
-    let Some((_engine, _turn)) = engine() else { return };
+    let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
     let program = Place::new().command(&[]);
     let soaked = std::process::Command::new(repository().join("scripts/soak"))
         .args(["5", "7"])

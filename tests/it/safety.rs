@@ -139,6 +139,7 @@ fn an_interrupted_run_cleans_up_and_keeps_its_journal() {
 #[test]
 fn what_a_killed_run_left_is_removed_by_clean() {
     let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
     let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /state\nRUN sleep 300\n";
     let place = small(ONE, &[("Dockerfile", dockerfile)]);
     let mut child = place
