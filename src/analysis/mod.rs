@@ -24,7 +24,9 @@ use crate::runner::event::{BaseImage, EngineHead, NetworkHead, Seam};
 use crate::stats::Summary;
 use crate::units::{Bytes, Nanos, RunId};
 
-pub use attribution::{Attribution, BuildTime, CacheBreak, InstructionRef, Origin, Root, StepCell, StepRow, StepState};
+pub use attribution::{
+    Attribution, BuildTime, CacheBreak, InstructionRef, Origin, Root, StepCell, StepRow, StepState, attributions,
+};
 pub use downloads::{By, Downloads, Tally};
 pub use host_note::HostNote;
 pub use network_note::NetworkNote;
