@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::engine::{BuildTrace, ImageDetails, StepTrace};
+use crate::engine::{BuildTrace, ImageDetails, Interval, StepPart, StepTrace};
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::journal::RunLog;
 use crate::runner::event::{
@@ -313,7 +313,7 @@ fn scenario(name: &str) -> ScenarioHead {
             .map(|(name, value)| (name.into(), value.into()))
             .collect(),
         builder: "buildkit".into(),
-        dockerfile: "FROM python:3.12.10-slim-bookworm\n".into(),
+        dockerfile: "FROM python:3.12.10-slim-bookworm\nRUN uv sync\n\n# The program.\nCOPY src src\n".into(),
         build_args: BTreeMap::new(),
         link: String::new(),
     }
@@ -328,7 +328,11 @@ fn phase_head(name: &str) -> PhaseHead {
         image: temperature.clone(),
         temperature,
         edits: if hot { vec!["bump-light".into()] } else { vec![] },
-        files: if hot { vec!["pyproject.toml".into()] } else { vec![] },
+        files: if hot {
+            vec!["src/requirements.txt".into()]
+        } else {
+            vec![]
+        },
     }
 }
 
@@ -357,7 +361,7 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, index: usize
         wall: Nanos::from_seconds(seconds),
         outcome,
         build: build.then(|| BuildTrace {
-            steps: steps(hot),
+            steps: steps(hot, seconds),
             ..BuildTrace::default()
         }),
         push: None,
@@ -381,19 +385,62 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, index: usize
     })
 }
 
-fn steps(hot: bool) -> Vec<StepTrace> {
-    let step = |name: &str, cached| StepTrace {
-        name: name.into(),
-        cached,
-        ..StepTrace::default()
+/// Steps that fill a build of so many seconds, but for its last hundredth and one before the export.
+fn steps(hot: bool, seconds: f64) -> Vec<StepTrace> {
+    let mut steps: Vec<StepTrace> = Vec::new();
+    let mut step = |name: &str, cached: bool, from: f64, to: f64| {
+        let at = |part: f64| start_nanos() + Nanos::from_seconds(part * seconds).0;
+        let to = if cached { from } else { to };
+        let interval = Interval {
+            started: at(from),
+            completed: Some(at(to)),
+        };
+        let before = steps.last().map(|step| step.id.clone());
+        let export = name.starts_with("exporting");
+        steps.push(StepTrace {
+            id: name.into(),
+            name: name.into(),
+            cached,
+            inputs: before
+                .filter(|_| name.starts_with('[') && !export && steps.len() > 1)
+                .into_iter()
+                .collect(),
+            intervals: vec![interval],
+            error: None,
+            parts: if export {
+                vec![
+                    part("exporting layers", interval),
+                    part("writing image sha256:2f0b", interval),
+                ]
+            } else {
+                vec![]
+            },
+        });
     };
-    vec![
-        step("[internal] load build definition from Dockerfile", false),
-        step("[1/3] FROM registry.example/library/python:3.12.10-slim-bookworm", true),
-        step("[2/3] RUN uv sync", hot),
-        step("[3/3] COPY src src", false),
-        step("exporting to image", false),
-    ]
+    step("[internal] load build definition from Dockerfile", false, 0.0, 0.01);
+    step(
+        "[1/3] FROM registry.example/library/python:3.12.10-slim-bookworm",
+        true,
+        0.01,
+        0.01,
+    );
+    step("[2/3] RUN uv sync", hot, 0.01, 0.7);
+    step("[3/3] COPY src src", false, 0.7, 0.72);
+    step("exporting to image", false, 0.73, 0.99);
+    steps
+}
+
+fn start_nanos() -> u64 {
+    u64::try_from(start().timestamp_nanos_opt().expect("in range")).expect("after 1970")
+}
+
+fn part(name: &str, interval: Interval) -> StepPart {
+    StepPart {
+        name: name.into(),
+        current: 0,
+        total: 0,
+        interval: Some(interval),
+    }
 }
 
 fn failure(scenario: &str) -> Failure {

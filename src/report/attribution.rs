@@ -7,6 +7,10 @@ use crate::units::Nanos;
 const INSTRUCTION: usize = 60;
 /// And in a line of a list.
 const BRIEF: usize = 24;
+/// And in a table.
+const IN_TABLE: usize = 120;
+/// What is shorter shows as 0.00 s.
+const SEEN: Nanos = Nanos(5_000_000);
 /// From this share of a build's wall time on, a stretch in which the builder told of nothing is worth a sentence.
 const GAP_SHARE: f64 = 0.1;
 /// And from this time on.
@@ -54,7 +58,7 @@ fn share(time: Nanos, wall: Nanos) -> String {
 }
 
 /// What broke the cache of a hot build and what that cost, as one sentence, or two if the builder kept silent for long.
-pub(super) fn sentence(attribution: &Attribution, of: &CacheBreak) -> String {
+pub(in crate::report) fn sentence(attribution: &Attribution, of: &CacheBreak) -> String {
     if of.roots.is_empty() {
         return format!("In the {} no instruction ran again.", of.phase);
     }
@@ -193,5 +197,90 @@ pub(super) fn seconds(time: Nanos) -> String {
 /// Whether a step is to be marked: it lies on the critical path and did something.
 pub(super) fn is_marked(cell: &StepCell) -> bool {
     // What shows as 0.00 is no place to look at.
-    cell.critical && cell.time >= Nanos(5_000_000) && !matches!(cell.state, StepState::Absent | StepState::Cached)
+    cell.critical && cell.time >= SEEN && !matches!(cell.state, StepState::Absent | StepState::Cached)
 }
+
+/// A line of a table of steps.
+pub(super) struct Row {
+    /// The instruction's lines: `12`, `12–14`; empty for what the builder does by itself.
+    pub line: String,
+    /// What it is.
+    pub text: String,
+    /// A time or a word for each build, with a star on the critical path.
+    pub figures: Vec<String>,
+    /// Whether it is a part of the line before it.
+    pub part: bool,
+    /// Whether it is of the whole build.
+    pub whole: bool,
+}
+
+/// The steps of a scenario as a table, with what is of the whole builds at its end.
+pub(super) fn table(of: &Attribution) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for row in &of.rows {
+        let (line, text) = match &row.origin {
+            Origin::Instruction(it) if it.first_line == it.last_line => (it.first_line.to_string(), it.text.clone()),
+            Origin::Instruction(it) => (format!("{}–{}", it.first_line, it.last_line), it.text.clone()),
+            Origin::Builder(name) => (String::new(), name.clone()),
+        };
+        let figure = |cell: &StepCell| format!("{}{}", time(cell), if is_marked(cell) { " *" } else { "" });
+        rows.push(Row {
+            line,
+            text: cut(&text, IN_TABLE),
+            figures: row.cells.iter().map(figure).collect(),
+            part: false,
+            whole: false,
+        });
+        for (name, times) in row.parts.iter().filter(|(_, times)| matters(times)) {
+            rows.push(Row {
+                line: String::new(),
+                text: name.clone(),
+                figures: times.iter().map(|time| time.map(seconds).unwrap_or_default()).collect(),
+                part: true,
+                whole: false,
+            });
+        }
+    }
+    let whole = |text: &str, read: fn(&BuildTime) -> Nanos| Row {
+        line: String::new(),
+        text: text.into(),
+        figures: of
+            .builds
+            .iter()
+            .map(|build| {
+                if build.rounds > 0 {
+                    seconds(read(build))
+                } else {
+                    String::new()
+                }
+            })
+            .collect(),
+        part: false,
+        whole: true,
+    };
+    rows.push(whole(UNATTRIBUTED, |build| build.unattributed));
+    rows.push(whole("total", |build| build.wall));
+    rows.push(whole("critical path", |build| build.path));
+    rows
+}
+
+/// The line for what no step covers.
+pub(super) const UNATTRIBUTED: &str = "unattributed: the builder told of no step";
+
+/// Parts that took no time that can be seen only take room.
+pub(super) fn matters(times: &[Option<Nanos>]) -> bool {
+    times.iter().flatten().any(|time| *time >= SEEN)
+}
+
+/// The sentences on a scenario, or on one of its builds: what broke the caches, else where the builder kept silent.
+pub(super) fn texts(of: &Attribution, phase: Option<&str>) -> Vec<String> {
+    let wanted = |build: &&BuildTime| build.rounds > 0 && phase.is_none_or(|phase| phase == build.phase);
+    let text = |build: &BuildTime| match of.breaks.iter().find(|broken| broken.phase == build.phase) {
+        Some(broken) => Some(sentence(of, broken)),
+        None => silence(of, build).map(|text| format!("{}: {text}", build.phase)),
+    };
+    of.builds.iter().filter(wanted).filter_map(text).collect()
+}
+
+#[cfg(test)]
+mod tests;

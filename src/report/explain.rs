@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use console::Style as Paint;
 
-use super::attribution::{CAPTION, is_marked, seconds, sentence, silence, time};
+use super::attribution::{CAPTION, UNATTRIBUTED, is_marked, matters, seconds, texts, time};
 use super::{Format, ReportError, Style, json};
 use crate::analysis::{Attribution, Origin, StepCell, StepState};
 use crate::units::Nanos;
@@ -60,7 +60,7 @@ fn terminal(attribution: &Attribution, phase: Option<&str>, style: Style, out: &
     for line in listing.lines(width) {
         writeln!(out, "{}", line.painted(style.color))?;
     }
-    for text in below(attribution, phase) {
+    for text in texts(attribution, phase) {
         writeln!(out, "\n{}", wrapped(&text, width))?;
     }
     writeln!(out, "\n{}", wrapped(CAPTION, width))
@@ -75,28 +75,10 @@ fn markdown(attribution: &Attribution, phase: Option<&str>, out: &mut impl Write
         .collect();
     let fence = super::markdown::fence(&lines);
     writeln!(out, "{fence}text\n{}\n{fence}", lines.join("\n"))?;
-    for text in below(attribution, phase) {
+    for text in texts(attribution, phase) {
         writeln!(out, "\n{}", super::markdown::escaped(&text))?;
     }
     writeln!(out, "\n{}", super::markdown::escaped(CAPTION))
-}
-
-/// The sentences below the listing: what broke the caches, else where a builder kept silent; and the critical paths.
-fn below(attribution: &Attribution, phase: Option<&str>) -> Vec<String> {
-    let wanted = |name: &str| phase.is_none_or(|phase| phase == name);
-    let mut texts: Vec<String> = Vec::new();
-    for build in attribution
-        .builds
-        .iter()
-        .filter(|build| wanted(&build.phase) && build.rounds > 0)
-    {
-        let broken = attribution.breaks.iter().find(|broken| broken.phase == build.phase);
-        match broken {
-            Some(broken) => texts.push(sentence(attribution, broken)),
-            None => texts.extend(silence(attribution, build).map(|text| format!("In the {}: {text}", build.phase))),
-        }
-    }
-    texts
 }
 
 /// The Dockerfile with its times.
@@ -142,11 +124,12 @@ impl Line {
 }
 
 fn paint(paint: Paint, text: &str) -> String {
-    if text.trim().is_empty() {
+    let words = text.trim();
+    if words.is_empty() {
         return text.to_owned();
     }
-    // Whether to paint is for the caller to say, never for the environment.
-    paint.force_styling(true).apply_to(text).to_string()
+    // Whether to paint is for the caller to say, never for the environment. Space stays as it is, to be cut at the end.
+    text.replacen(words, &paint.force_styling(true).apply_to(words).to_string(), 1)
 }
 
 fn strong(text: &str, color: bool) -> String {
@@ -195,7 +178,11 @@ impl<'a> Listing<'a> {
                 continue;
             };
             lines.push(self.line(&row.cells, format!("{indent}{name}")));
-            for (name, times) in row.parts.iter().filter(|(_, times)| self.matters(times)) {
+            for (name, times) in row
+                .parts
+                .iter()
+                .filter(|(_, times)| self.builds.iter().any(|at| matters(&times[*at..=*at])))
+            {
                 let time = |at: usize| times[at].map(seconds).unwrap_or_default();
                 lines.push(self.plain(time, format!("{indent}  {name}"), Look::Faint));
             }
@@ -210,10 +197,7 @@ impl<'a> Listing<'a> {
                 }
             }
         };
-        lines.push(self.whole(
-            whole(|build| build.unattributed),
-            format!("{indent}unattributed: the builder told of no step"),
-        ));
+        lines.push(self.whole(whole(|build| build.unattributed), format!("{indent}{UNATTRIBUTED}")));
         lines.push(self.rule());
         lines.push(self.whole(whole(|build| build.wall), format!("{indent}total")));
         lines.push(self.whole(whole(|build| build.path), format!("{indent}critical path")));
@@ -356,13 +340,6 @@ impl<'a> Listing<'a> {
         }
         line
     }
-
-    /// Parts that took no time that can be seen only take room.
-    fn matters(&self, times: &[Option<Nanos>]) -> bool {
-        self.builds
-            .iter()
-            .any(|at| times[*at].is_some_and(|time| time >= Nanos(5_000_000)))
-    }
 }
 
 fn look(cell: &StepCell) -> Look {
@@ -390,3 +367,6 @@ fn wrapped(text: &str, width: usize) -> String {
     }
     lines.join("\n")
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use crate::analysis::{Column, Note, Report, Row, RowKind, Severity};
 
 use super::ReportError;
+use super::attribution;
 use super::charts::{self, Bar};
 use super::downloads;
 use super::text::{self, CellText, Tone};
@@ -47,6 +48,7 @@ pub(super) fn page(report: &Report) -> Result<String, ReportError> {
                             div.panels { @for chart in &charts { (chart) } }
                         }
                     }
+                    (attributed(report))
                     (downloaded(report))
                     (notes(report))
                     (about(report))
@@ -153,6 +155,51 @@ fn bars(report: &Report, row: &Row) -> Vec<Bar> {
             strong: cell.is_best(),
         })
         .collect()
+}
+
+/// Where the time went: for each scenario a part that can be unfolded.
+fn attributed(report: &Report) -> Markup {
+    html! {
+        @if !report.attributions.is_empty() {
+            section aria-labelledby="attribution" {
+                h2 #attribution { "Where the time went" }
+                p.hint { (attribution::CAPTION) }
+                @for of in &report.attributions {
+                    details {
+                        summary { (of.scenario) }
+                        @for text in attribution::texts(of, None) { p { (text) } }
+                        div.scroll tabindex="0" role="region" aria-label={ "Steps of " (of.scenario) } {
+                            table.steps {
+                                thead {
+                                    tr {
+                                        @for build in &of.builds { th scope="col" { (build.phase) } }
+                                        th scope="col" { "line" }
+                                        th scope="col" { "instruction" }
+                                    }
+                                }
+                                tbody { @for row in attribution::table(of) { (attributed_row(&row)) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn attributed_row(row: &attribution::Row) -> Markup {
+    let class = match row {
+        attribution::Row { part: true, .. } => Some("part"),
+        attribution::Row { whole: true, .. } => Some("whole"),
+        _ => None,
+    };
+    html! {
+        tr class=[class] {
+            @for figure in &row.figures { td.figure { (figure) } }
+            td.figure { (row.line) }
+            td { @if row.line.is_empty() { (row.text) } @else { code { (row.text) } } }
+        }
+    }
 }
 
 /// What builds downloaded: a list for each phase, in it each scenario and below it the steps.

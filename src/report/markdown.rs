@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::analysis::{Note, Report, Row, Severity};
 
+use super::attribution;
 use super::downloads;
 use super::text::{self, CellText, Tone};
 
@@ -22,6 +23,7 @@ pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     )?;
     write_published(report, out)?;
     write_downloads(report, out)?;
+    write_attributions(report, out)?;
     if !report.notes.is_empty() {
         writeln!(out, "\n## Notes\n")?;
         for note in &report.notes {
@@ -73,6 +75,41 @@ fn write_downloads(report: &Report, out: &mut impl Write) -> io::Result<()> {
                 writeln!(out, "  - {}", escaped(&step))?;
             }
         }
+    }
+    Ok(())
+}
+
+fn write_attributions(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    if report.attributions.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Where the time went\n\n{}", escaped(attribution::CAPTION))?;
+    for of in &report.attributions {
+        // GitHub folds this; the blank lines make it read Markdown again inside.
+        writeln!(out, "\n<details>\n<summary>{}</summary>\n", escaped(&of.scenario))?;
+        let heads: Vec<String> = of.builds.iter().map(|build| escaped(&build.phase)).collect();
+        writeln!(out, "| line | | {} |", heads.join(" | "))?;
+        writeln!(out, "|---:|---|{}", "---:|".repeat(of.builds.len()))?;
+        for row in attribution::table(of) {
+            let strong = |text: String| {
+                if row.whole && !text.is_empty() {
+                    format!("**{text}**")
+                } else {
+                    text
+                }
+            };
+            let figures: Vec<String> = row.figures.iter().map(|figure| strong(escaped(figure))).collect();
+            let text = if row.part {
+                format!("&emsp;{}", escaped(&row.text))
+            } else {
+                strong(escaped(&row.text))
+            };
+            writeln!(out, "| {} | {text} | {} |", row.line, figures.join(" | "))?;
+        }
+        for text in attribution::texts(of, None) {
+            writeln!(out, "\n{}", escaped(&text))?;
+        }
+        writeln!(out, "\n</details>")?;
     }
     Ok(())
 }
