@@ -256,4 +256,84 @@ mod tests {
             ],
         );
     }
+
+    /// How BuildKit prints them: comments within an instruction gone, heredocs as `<<EOF (first line...)`.
+    #[test]
+    fn hard_cases() {
+        lines(
+            "# syntax=docker/dockerfile:1\n# escape=`\nARG TAG=1\nFROM --platform=$BUILDPLATFORM a:$TAG AS build\n\
+             RUN echo one `\n  # why\n\n  && echo two\nRUN <<EOF\necho three\n# not a comment of the file\nEOF\n\
+             COPY <<a.txt <<b.txt /x/\nA\na.txt\nB\nb.txt\nFROM --platform=linux/arm64 a AS build-more\nRUN echo one\n\
+             FROM build AS twin\nRUN echo one\nFROM a AS build-most\nCOPY --from=build --chown=1:1 /x /x\n\
+             COPY --link --from=build-more /y /y\nENV A=b\nRUN --network=none --mount=type=cache,target=/c echo $A \"q\"\n\
+             RUN [\"echo\", \"json\"]\nADD --checksum=sha256:0 https://a.example/x /x\nONBUILD RUN later\nWORKDIR rel\n\
+             CMD [\"x\"]\n",
+            &[
+                ("[build 1/4] FROM docker.io/library/a:1", Some(4)),
+                ("[linux/amd64 build 1/4] FROM docker.io/library/a:1@sha256:00", Some(4)),
+                ("[build 2/4] RUN echo one   && echo two", Some(5)),
+                ("[build 3/4] RUN <<EOF (echo three...)", Some(9)),
+                ("[build 4/4] COPY <<a.txt <<b.txt /x/", Some(13)),
+                ("[build-more 2/2] RUN echo one", Some(19)),
+                ("[linux/arm64 build-more 1/2] FROM docker.io/library/a", Some(18)),
+                ("[linux/amd64->linux/arm64 build-more 2/2] RUN echo one", Some(19)),
+                ("[twin 1/1] RUN echo one", Some(21)),
+                ("CACHED [twin 1/1] RUN echo one", Some(21)),
+                ("[build-most 2/7] COPY --from=build --chown=1:1 /x /x", Some(23)),
+                ("[build-most 3/7] COPY --link --from=build-more /y /y", Some(24)),
+                (
+                    "[build-most 4/7] RUN --network=none --mount=type=cache,target=/c echo $A \"q\"",
+                    Some(26),
+                ),
+                ("[build-most 5/7] RUN [\"echo\", \"json\"]", Some(27)),
+                (
+                    "[build-most 6/7] ADD --checksum=sha256:0 https://a.example/x /x",
+                    Some(28),
+                ),
+                // A trigger makes no step in the file that it stands in.
+                ("[build-most 7/7] WORKDIR rel", Some(30)),
+                ("[internal] load build context", None),
+                ("[internal] helper image for file operations", None),
+                ("resolve image config for docker.io/docker/dockerfile:1", None),
+                ("docker-image://docker.io/docker/dockerfile:1@sha256:00", None),
+                ("exporting to docker image format", None),
+                ("merge (/x, /y)", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn every_fixtures_steps_lead_to_their_lines() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        let mut seen = 0;
+        for entry in walkdir::WalkDir::new(folder) {
+            let entry = entry.expect("readable");
+            if !entry.file_name().to_string_lossy().starts_with("Dockerfile") {
+                continue;
+            }
+            seen += 1;
+            let text = std::fs::read_to_string(entry.path()).expect("text");
+            let dockerfile = Dockerfile::parse(&text).expect("valid");
+            for (stage, own) in dockerfile.stages().iter().enumerate() {
+                let label = match &own.name {
+                    Some(name) => format!("{name} "),
+                    None if dockerfile.stages().len() == 1 => String::new(),
+                    None => format!("stage-{stage} "),
+                };
+                let makes_step = |it: &&Instruction| {
+                    it.stage == Some(stage)
+                        && matches!(it.keyword.as_str(), "FROM" | "RUN" | "COPY" | "ADD" | "WORKDIR")
+                };
+                let steps: Vec<&Instruction> = dockerfile.instructions().iter().filter(makes_step).collect();
+                for (at, it) in steps.iter().enumerate() {
+                    // A builder fills variables in.
+                    let text = it.arguments.replace("${PYTHON_PATH}", "/usr/local");
+                    let name = format!("[{label}{}/{}] {} {text}", at + 1, steps.len(), it.keyword);
+                    let found = dockerfile.instruction_of_step(&name).map(|it| it.first_line);
+                    assert_eq!(found, Some(it.first_line), "{}: {name}", entry.path().display());
+                }
+            }
+        }
+        assert!(seen >= 6, "{seen} Dockerfiles");
+    }
 }

@@ -154,7 +154,8 @@ pub struct Root {
 }
 
 /// Takes a run's builds apart, by scenario. Scenarios without a single measured build are left out.
-pub(super) fn attributions(log: &RunLog) -> Vec<Attribution> {
+#[must_use]
+pub fn attributions(log: &RunLog) -> Vec<Attribution> {
     let scenarios = log.header.scenarios.iter();
     scenarios.filter_map(|scenario| attribution(log, scenario)).collect()
 }
@@ -174,7 +175,9 @@ fn attribution(log: &RunLog, scenario: &ScenarioHead) -> Option<Attribution> {
                 .collect()
         })
         .collect();
-    if builds.iter().all(Vec::is_empty) {
+    // A builder that never said when anything ran leaves nothing to be told.
+    let mut steps = builds.iter().flatten().flat_map(|build| &build.steps);
+    if steps.all(|step| step.spans.is_empty()) {
         return None;
     }
     let table = table::Table::of(dockerfile.as_ref(), &heads, &builds);

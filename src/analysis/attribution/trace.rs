@@ -255,9 +255,11 @@ mod tests {
     use super::*;
     use crate::engine::{Interval, StepPart};
 
-    /// A trace from `name: start-end …, input input`, in milliseconds; the id is the text after the last `#`.
-    pub(crate) fn trace(lines: &[(&str, &[(u64, u64)], &[&str])]) -> BuildTrace {
-        let step = |(name, intervals, inputs): &(&str, &[(u64, u64)], &[&str])| StepTrace {
+    /// A step's name, which is its id too, its intervals in milliseconds, and its inputs.
+    type Told<'a> = (&'a str, &'a [(u64, u64)], &'a [&'a str]);
+
+    fn trace(lines: &[Told]) -> BuildTrace {
+        let step = |(name, intervals, inputs): &Told| StepTrace {
             id: (*name).into(),
             name: (*name).into(),
             inputs: inputs.iter().map(|input| (*input).to_owned()).collect(),
