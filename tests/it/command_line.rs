@@ -13,6 +13,7 @@ fn help_names_every_command_and_exit_code() {
         "run",
         "plan",
         "report",
+        "explain",
         "list",
         "mirror",
         "doctor",
@@ -33,6 +34,7 @@ fn usage_errors_end_with_2() {
         &["plan", "x.toml", "--link", "fast"],
         &["plan", "x.toml", "--network", "offline"],
         &["report"],
+        &["explain", "latest"],
         &["nonsense"],
     ] {
         assert_eq!(place.bakeoff(arguments).code, 2, "{arguments:?}");
@@ -234,4 +236,40 @@ fn reports_of_runs_that_are_not_there_say_so() {
         "{}",
         listed.out
     );
+}
+
+#[test]
+fn explain_tells_where_the_time_went_from_the_journal_alone() {
+    let run = repository().join("reports/published-torch");
+    let run = run.to_str().expect("UTF-8");
+    let place = Place::new();
+    let told = place.bakeoff(&["explain", run, "uv-single", "--phase", "hot build"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    // What breaks lines is the width alone.
+    let words = told.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for wanted in [
+        "25.98 * 44.3 % 25.98 34 RUN --mount=type=cache",
+        "cached 12 RUN apt-get update",
+        "32.46 * 55.3 % 32.46 exporting to image",
+        "reached line 34 (RUN uv sync --no-install-project --no-dev), which takes pyproject.toml and uv.lock",
+        "the hot push after it sent 3.10 GB",
+    ] {
+        assert!(words.contains(wanted), "{wanted} is not in\n{}", told.out);
+    }
+    assert!(!told.out.contains('\u{1b}'), "a pipe gets no colours");
+    assert!(told.out.lines().all(|line| line.chars().count() <= 80), "{}", told.out);
+
+    let both = place.bakeoff(&["explain", run, "uv-*", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&both.out).expect("JSON");
+    assert_eq!(json[0]["scenario"], "uv-single[cache_mounts=on]");
+    assert_eq!(json[1]["cache_breaks"][0]["reran"], 5);
+
+    for (arguments, hint) in [
+        (&["uv-sngle"][..], "did you mean \"uv-single[cache_mounts=on]\"?"),
+        (&["uv-multi", "--phase", "hot bild"], "did you mean \"hot build\"?"),
+    ] {
+        let refused = place.bakeoff(&[&["explain", run], arguments].concat());
+        assert_eq!(refused.code, 2);
+        assert!(refused.err.contains(hint), "{}", refused.err);
+    }
 }
