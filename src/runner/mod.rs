@@ -222,7 +222,7 @@ pub async fn run<E: Engine>(
     cancel: &CancellationToken,
     events: Events<'_>,
 ) -> Result<(), RunError> {
-    let before = proof::before(engine).await?;
+    let before = proof::before(engine, cancel, events).await?;
     let session = Session::prepare(engine, suite, plan, settings, cancel, events).await?;
     let ended = run_trials(&session, plan).await;
     session.finish().await;
@@ -235,7 +235,7 @@ pub async fn run<E: Engine>(
     let end = RunEnd {
         ended: Utc::now(),
         interrupted,
-        host: session.proof(&before).await,
+        host: session.proof(before.as_ref()).await,
     };
     let told = session.tell(RunEvent::RunFinished(end));
     ended.and(told)

@@ -2,27 +2,54 @@
 //! host's engine held before, compared with what it holds afterwards. Not for: cleaning up.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use super::event::{HostProof, HostThing};
-use super::{RunError, Session};
-use crate::engine::Engine;
+use tokio_util::sync::CancellationToken;
+
+use super::event::{HostProof, HostThing, RunEvent};
+use super::prepare::unless_cancelled;
+use super::{Events, RunError, Session};
 use crate::engine::inventory::{Inventory, Owner, Thing, ThingKind};
+use crate::engine::{Engine, EngineError};
 
-/// How long the engine may take to say what it holds: one with many volumes measures them all.
-const LIMIT: Duration = Duration::from_secs(120);
+/// What the host's engine holds before a run has done anything. An engine that does not say can be measured in all the same:
+/// there is no proof then, and `events` hears why.
+///
+/// # Errors
+/// If the user interrupts.
+pub(super) async fn before<E: Engine>(
+    engine: &E,
+    cancel: &CancellationToken,
+    events: Events<'_>,
+) -> Result<Option<Inventory>, RunError> {
+    let asking = async { Ok(engine.inventory().await) };
+    Ok(match unless_cancelled(cancel, asking).await? {
+        Ok(inventory) => Some(inventory),
+        Err(error) => {
+            // Whoever wants to stop is asked with the next event that counts.
+            let _ = events(RunEvent::Preparing(unproved(&error)));
+            None
+        }
+    })
+}
 
-/// What the host's engine holds before a run has done anything.
-pub(super) async fn before<E: Engine>(engine: &E) -> Result<Inventory, RunError> {
-    Ok(engine.inventory().await?)
+fn unproved(error: &EngineError) -> String {
+    format!("warning: it can't be proved that the host's engine is left as it is: {error}")
 }
 
 impl<E: Engine> Session<'_, E> {
     /// How what the host's engine holds differs from what it held before; `None` if it does not say.
-    pub(super) async fn proof(&self, before: &Inventory) -> Option<HostProof> {
-        let after = tokio::time::timeout(LIMIT, self.engine.inventory()).await.ok()?.ok()?;
-        let bases = self.bases.values().map(|base| base.id.as_str());
-        Some(compare(before, &after, &bases.chain(self.engine_images()).collect()))
+    pub(super) async fn proof(&self, before: Option<&Inventory>) -> Option<HostProof> {
+        let before = before?;
+        match self.engine.inventory().await {
+            Ok(after) => {
+                let bases = self.bases.values().map(|base| base.id.as_str());
+                Some(compare(before, &after, &bases.chain(self.engine_images()).collect()))
+            }
+            Err(error) => {
+                self.note(unproved(&error));
+                None
+            }
+        }
     }
 }
 

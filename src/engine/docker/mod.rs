@@ -34,6 +34,9 @@ const NO_LIMIT_SECONDS: u64 = 7 * 24 * 3600;
 /// How long an engine may take to say something.
 const ASK_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long it may take to say all that it holds: one with many volumes measures them all.
+const LIST_LIMIT: Duration = Duration::from_secs(120);
+
 /// How long it may take to make or remove something; gigabytes take their time on a slow disk.
 const CHANGE_LIMIT: Duration = Duration::from_secs(300);
 
@@ -254,7 +257,7 @@ impl Engine for DockerEngine {
         within(ASK_LIMIT, "list", "what is ours", self.list_owned()).await
     }
     async fn inventory(&self) -> Result<Inventory, EngineError> {
-        self.list_everything().await
+        within(LIST_LIMIT, "list", "what the engine holds", self.list_everything()).await
     }
     async fn build_cache(&self) -> Result<Vec<CacheRecord>, EngineError> {
         within(CHANGE_LIMIT, "list", "build cache", self.cache_records()).await
