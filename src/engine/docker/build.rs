@@ -19,7 +19,7 @@ use super::trace::Collector;
 use super::{DockerEngine, with_causes};
 use crate::engine::http::{self, Body, Lines};
 use crate::engine::session::{Offer, Session, Taken};
-use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Context, ImageDetails, Observer};
+use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Context, Engine as _, ImageDetails, Observer};
 
 /// Chunks of a packed context as they are read and sent.
 const CHUNK: usize = 256 * 1024;
@@ -78,7 +78,7 @@ impl DockerEngine {
             }
         };
         // What the name stands for now, to tell a build that succeeds without saying so.
-        let before = self.inspect_image(&request.tag).await.ok().flatten();
+        let before = self.image(&request.tag).await.ok().flatten();
         let started = Instant::now();
         let deadline = tokio::time::Instant::from_std(started) + request.limit;
         let mut image_id = String::new();
@@ -178,7 +178,7 @@ impl DockerEngine {
         before: Option<&ImageDetails>,
         trace: &mut BuildTrace,
     ) -> Result<(), String> {
-        let after = self.inspect_image(&request.tag).await.ok().flatten();
+        let after = self.image(&request.tag).await.ok().flatten();
         // Where nothing was to be done the image is the old one; its last step says that it was written all the same.
         let exported = |trace: &BuildTrace| {
             let last = trace.steps.iter().find(|step| step.name.starts_with("exporting to"));
@@ -292,4 +292,46 @@ fn failure(message: String, trace: BuildTrace) -> BuildFailure {
         .find(|step| step.error.as_ref().is_some_and(own))
         .map(|step| step.name.clone());
     BuildFailure { message, step, trace }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::Grants;
+    use crate::engine::endpoint::{EngineEndpoint, Origin};
+
+    /// The time is not the real one: it passes when nothing else happens.
+    #[tokio::test(start_paused = true)]
+    async fn a_build_in_an_engine_that_hangs_ends_at_its_limit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("engine.sock");
+        // It takes connections and never says a word.
+        let _engine = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+        let context = folder.path().join("context.tar");
+        std::fs::write(&context, []).expect("a file");
+        let address = format!("unix://{}", socket.display());
+        let endpoint = EngineEndpoint::at(&address, Origin::Own).expect("an address");
+        let request = BuildRequest {
+            context: Context::Tar(context),
+            dockerfile: "Dockerfile".into(),
+            tag: "x:1".into(),
+            build_args: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            builder: Builder::Classic,
+            target: None,
+            platform: None,
+            extra_hosts: Vec::new(),
+            grants: Grants::default(),
+            compression: None,
+            limit: Duration::from_secs(100),
+        };
+        let began = tokio::time::Instant::now();
+        let engine = DockerEngine::new(endpoint).expect("an engine");
+        let failure = engine.build(&request, &|_| {}).await.expect_err("it hangs");
+        assert!(failure.message.contains("limit of 100 s"), "{}", failure.message);
+        assert!(began.elapsed() < Duration::from_secs(300), "{:?}", began.elapsed());
+    }
 }
