@@ -7,7 +7,7 @@ use bollard::query_parameters::{ListContainersOptions, ListImagesOptions, ListNe
 use super::images::is_our_image_name;
 use super::{DockerEngine, failed};
 use crate::engine::inventory::{IMAGE_LAYER, Inventory, Owner, Thing, ThingKind};
-use crate::engine::{EngineError, RUN_LABEL, STAND_IN_LABEL, reaper};
+use crate::engine::{CacheRecord, EngineError, RUN_LABEL, STAND_IN_LABEL, reaper};
 
 /// Networks that the engine makes anew, under new ids, whenever it starts.
 const BUILT_IN_NETWORKS: [&str; 3] = ["bridge", "host", "none"];
@@ -113,25 +113,29 @@ impl DockerEngine {
     }
 
     async fn all_cache_records(&self) -> Result<BTreeSet<Thing>, EngineError> {
-        let records = self.cache_records().await?;
-        let ours = reaper::descent(&records, &reaper::marked_bases(&records, reaper::ANCHOR));
-        let thing = |record: crate::engine::CacheRecord| Thing {
-            kind: ThingKind::CacheRecord,
-            owner: if ours.contains(&record.id) {
-                Owner::Run
-            } else {
-                Owner::Somebody
-            },
-            // The description holds commands, with whatever stands in them.
-            name: if record.description.trim() == FROM_IMAGE {
-                IMAGE_LAYER.to_owned()
-            } else {
-                record.kind
-            },
-            id: record.id,
-        };
-        Ok(records.into_iter().map(thing).collect())
+        Ok(cache_things(self.cache_records().await?))
     }
+}
+
+/// What the next run may remove of the cache is a run's, whatever removes it.
+fn cache_things(records: Vec<CacheRecord>) -> BTreeSet<Thing> {
+    let ours = reaper::left_in_cache(&records);
+    let thing = |record: CacheRecord| Thing {
+        kind: ThingKind::CacheRecord,
+        owner: if ours.contains(&record.id) {
+            Owner::Run
+        } else {
+            Owner::Somebody
+        },
+        // The description holds commands, with whatever stands in them.
+        name: if record.description.trim() == FROM_IMAGE {
+            IMAGE_LAYER.to_owned()
+        } else {
+            record.kind
+        },
+        id: record.id,
+    };
+    records.into_iter().map(thing).collect()
 }
 
 /// Whose a thing with these labels is, if its name may be of our making.
@@ -142,5 +146,43 @@ fn owner(labels: &HashMap<String, String>, ours: bool) -> Owner {
         Owner::StandIn
     } else {
         Owner::Somebody
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_reaper_takes_from_the_cache_is_a_run_s() {
+        let record = |id: &str, parent: Option<&str>, kind: &str, description: &str| CacheRecord {
+            id: id.into(),
+            parents: parent.into_iter().map(str::to_owned).collect(),
+            kind: kind.into(),
+            description: description.into(),
+            ..CacheRecord::default()
+        };
+        let mount = |id: &str, named: &str| {
+            let description = format!("cached mount /c from exec /bin/sh -c uv sync with id \"{named}\"");
+            record(id, None, "exec.cachemount", &description)
+        };
+        let things = cache_things(vec![
+            record("base", None, "regular", "from local "),
+            record(
+                "mark",
+                Some("base"),
+                "regular",
+                "mount / from exec /bin/sh -c : bakeoff-anchor-t",
+            ),
+            mount("killed", "bakeoff-20261121-113000-1f3a-7//root/.cache/uv"),
+            mount("theirs", "uv"),
+            record("context", None, "source.local", "local source for context"),
+        ]);
+        let of = |owner: Owner| {
+            let ours = things.iter().filter(|thing| thing.owner == owner);
+            ours.map(|thing| thing.id.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(of(Owner::Run), ["base", "killed", "mark"]);
+        assert_eq!(of(Owner::Somebody), ["context", "theirs"]);
     }
 }
