@@ -100,7 +100,7 @@ pub fn differences(header: &RunHeader, suite: &Suite, plan: &Plan, fixture_diges
     if fixture_digest != header.fixture_digest {
         let fixture = &suite.fixture;
         found.push(format!(
-            "the files of the fixture {} have been changed",
+            "the files of the fixture {}, or values of build arguments, have been changed",
             fixture.root.display()
         ));
     }

@@ -10,7 +10,8 @@ use crate::support::{Ended, ONE, Place, Sweep, TWO_LAYERS, engine, nothing_of_ru
 
 /// Kills a run of two trials when the second one has measured something.
 fn killed() -> Place {
-    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let one = format!("{ONE}build_args = {{ PIN = \"1\" }}\n");
+    let place = small(&one, &[("Dockerfile", TWO_LAYERS)]);
     let mut child = place
         .command(&["run", "suite.toml", "--out", "reports/runs/one", "--rounds", "2"])
         .spawn()
@@ -70,6 +71,12 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
         assert!(refused.err.contains(what), "{file}: {}", refused.err);
         place.write(file, &text);
     }
+    let secret = std::fs::read_to_string(place.path("suite.toml")).expect("readable");
+    place.write("suite.toml", &secret.replace("PIN = \"1\"", "PIN = \"2\""));
+    let refused = resume(&place);
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    assert!(refused.err.contains("values of build arguments"), "{}", refused.err);
+    place.write("suite.toml", &secret);
     assert_eq!(
         place
             .bakeoff(&["run", "--resume", "reports/runs/one", "--rounds", "3"])
