@@ -13,8 +13,11 @@ const OLD: [&str; 2] = [
     include_str!("../testdata/schema-1.jsonl"),
     include_str!("../testdata/schema-1-network.jsonl"),
 ];
-/// Schema 2 as it was first written.
-const PINNED: [&str; 1] = [include_str!("../testdata/schema-2.jsonl")];
+/// Schema 2 as it was first written, and with the files of edits.
+const PINNED: [&str; 2] = [
+    include_str!("../testdata/schema-2.jsonl"),
+    include_str!("../testdata/schema-2-files.jsonl"),
+];
 const DESCRIPTION: &str = include_str!("../../../docs/journal-format.md");
 
 fn to_value(event: &RunEvent) -> Value {
