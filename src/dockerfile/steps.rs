@@ -69,6 +69,13 @@ fn in_stage<'d>(
     // older ones do neither (their `[4/3]` is the second own step), and triggers such as `ONBUILD ENV` are in the
     // total but get no number. So the text is asked first, then the place.
     let place = index.checked_sub(before + 1);
+    // Nearly always, and files are long: comparing texts is what joining takes its time for.
+    if let Some(found) = place
+        .and_then(|place| steps.get(place))
+        .filter(|it| same_text(it, text))
+    {
+        return Some(found);
+    }
     let same = steps.iter().enumerate().filter(|(_, it)| same_text(it, text));
     if let Some((_, found)) = same.min_by_key(|(at, _)| at.abs_diff(place.unwrap_or(0))) {
         return Some(found);
