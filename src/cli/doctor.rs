@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use super::args::{Doctor, ListFormat};
 use super::failure::engine_hint;
+use super::run::interruptions;
 use super::{Failure, paths, print, style};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine as _, EngineError};
@@ -29,7 +32,7 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
         .collect();
     let engine = DockerEngine::from_environment();
     let checks = match &engine {
-        Ok(engine) => examine_all(engine, &wanted).await,
+        Ok(engine) => uninterrupted(engine, &wanted).await?,
         Err(error) => vec![no_engine(error)],
     };
     match arguments.format {
@@ -47,6 +50,22 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
     }
 }
 
+/// Every check, unless the user interrupts: then what they made goes away first.
+async fn uninterrupted(engine: &DockerEngine, wanted: &[Wanted]) -> Result<Vec<Check>, Failure> {
+    let cancel = CancellationToken::new();
+    let watch = tokio::spawn(interruptions(cancel.clone()));
+    let examined = tokio::select! {
+        biased;
+        () = cancel.cancelled() => None,
+        checks = examine_all(engine, wanted) => Some(checks),
+    };
+    if examined.is_none() {
+        doctor::remove_left_overs(engine).await?;
+    }
+    watch.abort();
+    examined.ok_or(Failure::Interrupted)
+}
+
 async fn examine_all(engine: &DockerEngine, wanted: &[Wanted]) -> Vec<Check> {
     let mut checks = vec![doctor::endpoint(engine.endpoint())];
     let local = engine.endpoint().is_local();
@@ -60,7 +79,7 @@ async fn examine_all(engine: &DockerEngine, wanted: &[Wanted]) -> Vec<Check> {
                     .into_iter()
                     .chain([reference])
                     .collect();
-                checks.push(doctor::isolated(engine, &images).await);
+                checks.push(doctor::isolated(engine, &info.id, &images).await);
                 let index = paths::configured().map(|index| index.map(|index| index.from));
                 checks.push(doctor::mirror(engine, &index.map_err(|error| error.to_string())).await);
             }

@@ -87,6 +87,8 @@ pub(super) enum Failure {
     Different(Vec<String>),
     #[error("the journal's option {name}: {reason}")]
     Option { name: &'static str, reason: String },
+    #[error("interrupted")]
+    Interrupted,
     #[error("some things could not be removed:\n{}", .0.join("\n"))]
     LeftOver(Vec<String>),
 }
@@ -129,6 +131,7 @@ impl Failure {
                 RunError::Synthetic(_) | RunError::Stopped => 1,
             },
             Self::FailedPhases { .. } => 5,
+            Self::Interrupted => 130,
             Self::Recording(error) => recording_code(error),
             Self::WhichRecording(_) | Self::RecordingName { .. } | Self::NoIndex | Self::NotInRun { .. } => 2,
             Self::RecordingExists(_)
@@ -242,7 +245,7 @@ impl Failure {
             Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
             Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
-            Self::NotInRun { .. } | Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } => None,
+            Self::NotInRun { .. } | Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } | Self::Interrupted => None,
         }
     }
 

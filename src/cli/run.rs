@@ -307,8 +307,8 @@ fn is_hermetic(record: &PhaseRecord) -> bool {
     !matches!(&record.outcome, Outcome::Failed(failure) if failure.message.starts_with("not hermetic"))
 }
 
-/// The first interruption stops measuring and starts the clean-up; a second one leaves the rest to `bakeoff clean`.
-async fn interruptions(cancel: CancellationToken) {
+/// The first interruption stops what is done and starts the clean-up; a second one leaves the rest to `bakeoff clean`.
+pub(super) async fn interruptions(cancel: CancellationToken) {
     interruption().await;
     eprintln!("\ninterrupted: cleaning up (interrupt again to leave that to `bakeoff clean`)");
     cancel.cancel();

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::host;
 use crate::engine::endpoint::EngineEndpoint;
 use crate::engine::isolated::{Isolated, IsolatedSpec, TriedOut};
-use crate::engine::{Engine, EngineError, EngineInfo, Powers, RUN_LABEL, STAND_IN_LABEL};
+use crate::engine::lock::{EngineLock, LockError};
+use crate::engine::{Engine, EngineError, EngineInfo, Powers, RUN_LABEL, STAND_IN_LABEL, reaper};
 use crate::units::Bytes;
 
 /// How a check came out.
@@ -43,6 +45,12 @@ impl Check {
         }
     }
 }
+
+/// The check that makes something in the engine.
+const ISOLATED: &str = "isolated engine";
+
+/// How long an engine may take to finish what nobody waits for any more.
+const SETTLES: Duration = Duration::from_secs(1);
 
 /// The disk below which even the light fixture does not fit.
 const LITTLE_DISK: Bytes = Bytes(8_000_000_000);
@@ -116,9 +124,23 @@ pub async fn examine<E: Engine>(engine: &E, info: &EngineInfo, wanted: &[Wanted]
     checks
 }
 
-/// Whether throw-away engines can be had: makes one of the first of these images that is there, and removes it again.
-pub async fn isolated<E: Engine>(engine: &E, images: &[String]) -> Check {
-    let name = "isolated engine";
+/// Whether throw-away engines can be had: makes one of the first of these images that is there, and removes it again. Where a
+/// run uses the engine that is not tried: it would be measured along, and the run may take it for a left-over.
+///
+/// Whoever drops this before it ends must [remove](remove_left_overs) what it has made.
+pub async fn isolated<E: Engine>(engine: &E, engine_id: &str, images: &[String]) -> Check {
+    let name = ISOLATED;
+    let _lock = match EngineLock::take(engine_id) {
+        Ok(lock) => lock,
+        Err(LockError::Busy { .. }) => {
+            let found = "not tried: a run uses this engine";
+            return Check::new(name, Status::Warning, found, "ask again when it has ended");
+        }
+        Err(error) => {
+            let remedy = "whoever may use the engine must be able to use that file: runs need it too";
+            return Check::new(name, Status::Warning, format!("not tried: {error}"), remedy);
+        }
+    };
     let mut there = None;
     for image in images {
         if matches!(engine.image(image).await, Ok(Some(_))) {
@@ -162,9 +184,28 @@ pub async fn isolated<E: Engine>(engine: &E, images: &[String]) -> Check {
     }
 }
 
+/// What the things that this process makes carry in the label of runs.
+fn label() -> String {
+    format!("doctor-{}", std::process::id())
+}
+
+/// Removes what an interrupted [`isolated`] has left.
+///
+/// # Errors
+/// If the engine does not answer, or refuses.
+pub async fn remove_left_overs<E: Engine>(engine: &E) -> Result<(), EngineError> {
+    let ours = label();
+    // What the engine was asked for when the asking ended may be there only a moment later.
+    for pause in [Duration::ZERO, SETTLES] {
+        tokio::time::sleep(pause).await;
+        reaper::reap(engine, |thing| thing.run == ours, |_| {}).await?;
+    }
+    Ok(())
+}
+
 async fn try_isolated<E: Engine>(engine: &E, image: String) -> Result<TriedOut, EngineError> {
     let name = format!("bakeoff-doctor-{}", std::process::id());
-    let labels = BTreeMap::from([(RUN_LABEL.to_owned(), format!("doctor-{}", std::process::id()))]);
+    let labels = BTreeMap::from([(RUN_LABEL.to_owned(), label())]);
     let mtu = host::uplink_mtu();
     engine.create_network(&name, &labels, mtu).await?;
     let spec = IsolatedSpec {

@@ -5,9 +5,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use bakeoff::engine::http;
-use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _, Grants, archive};
+use bakeoff::engine::lock::EngineLock;
+use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _, Grants, OwnedKind, archive};
 
-use crate::support::{ONE, Place, Sweep, TWO_LAYERS, engine, nothing_of_runs_is_left, records, small, wait};
+use crate::support::{
+    ONE, Place, Sweep, TWO_LAYERS, base_images, engine, nothing_of_runs_is_left, records, small, wait,
+};
 
 #[test]
 fn what_is_the_users_stays_as_it_was() {
@@ -216,6 +219,48 @@ fn doctor_and_clean_say_what_they_found() {
     let cleaned = place.bakeoff(&["clean"]);
     assert!(cleaned.out.contains("1 volumes"), "{}", cleaned.out);
     nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn doctor_leaves_an_engine_alone_that_a_run_uses() {
+    let Some((engine, _turn)) = engine() else { return };
+    let id = wait(engine.info()).expect("an answer").id;
+    let held = EngineLock::take(&id).expect("nobody uses it");
+    let doctor = Place::new().bakeoff(&["doctor"]);
+    drop(held);
+    assert!(
+        doctor.out.contains("not tried: a run uses this engine"),
+        "{}",
+        doctor.out
+    );
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+}
+
+#[test]
+fn an_interrupted_doctor_leaves_no_engine_behind() {
+    let Some((engine, _turn)) = engine() else { return };
+    wait(base_images().resolve(&engine, "engine", "docker:dind", &|_| {})).expect("an image");
+    let place = Place::new();
+    let mut child = place
+        .command(&["doctor"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let label = format!("doctor-{}", child.id());
+    let began = Instant::now();
+    let made = || {
+        let owned = wait(engine.owned()).expect("an answer");
+        owned.into_iter().filter(|thing| thing.run == label).collect::<Vec<_>>()
+    };
+    while !made().iter().any(|thing| thing.kind == OwnedKind::Container) {
+        assert!(began.elapsed() < Duration::from_secs(60), "no engine was tried");
+        assert!(child.try_wait().expect("a state").is_none(), "it ended by itself");
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .expect("a signal");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(made(), []);
 }
 
 #[test]

@@ -280,6 +280,16 @@ pub fn versions() -> Vec<String> {
     }
 }
 
+/// Base images, or stand-ins from the user's cache.
+pub fn base_images() -> BaseImages {
+    let strategy = etcetera::choose_base_strategy().expect("a home");
+    BaseImages {
+        cache: etcetera::BaseStrategy::cache_dir(&strategy).join("bakeoff/images"),
+        source: Source::Auto,
+        trust: None,
+    }
+}
+
 /// A throw-away engine in a network of its own, both removed with this value.
 pub struct Throwaway {
     host: DockerEngine,
@@ -290,12 +300,7 @@ pub struct Throwaway {
 impl Throwaway {
     /// Makes one.
     pub fn start(host: &DockerEngine, version: &str, store: Option<ImageStore>) -> Self {
-        let strategy = etcetera::choose_base_strategy().expect("a home");
-        let images = BaseImages {
-            cache: etcetera::BaseStrategy::cache_dir(&strategy).join("bakeoff/images"),
-            source: Source::Auto,
-            trust: None,
-        };
+        let images = base_images();
         let (role, reference) = (format!("engine:{version}"), format!("docker:{version}-dind"));
         let name = format!("bakeoff-test-{}-{version}", std::process::id());
         let labels = [(RUN_LABEL.to_owned(), "throw-away-of-a-test".to_owned())];
