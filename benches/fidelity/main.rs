@@ -25,6 +25,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use bakeoff::engine::docker::DockerEngine;
+use bakeoff::engine::session::Taken;
 use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _, Grants};
 use bakeoff::images::{BaseImages, Source};
 use client::Client;
@@ -228,6 +229,7 @@ fn request(context: &Path, key: &str, argument: Option<String>) -> BuildRequest 
             context: context.to_owned(),
             dockerfile: context.to_owned(),
             shared_key: format!("fidelity {key} {}", context.display()),
+            taken: Taken::default(),
         },
         dockerfile: "Dockerfile".to_owned(),
         tag: "bakeoff-fidelity:ours".to_owned(),

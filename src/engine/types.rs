@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::Compression;
 use super::Grants;
+use super::session::Taken;
 use crate::units::{Bytes, Nanos};
 
 /// Which builder an engine uses.
@@ -72,6 +73,8 @@ pub enum Context {
         dockerfile: PathBuf,
         /// What the engine keeps sent files under: with the same key again, only what has changed is sent.
         shared_key: String,
+        /// What the builder has taken: whoever stops waiting for the build can still tell.
+        taken: Taken,
     },
 }
 

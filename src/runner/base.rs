@@ -11,7 +11,8 @@ use super::event::BaseImage;
 use super::{RunError, Session, context};
 use crate::dockerfile::{Dockerfile, Stage};
 use crate::engine::reaper::ANCHOR;
-use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError, Grants, Source};
+use crate::engine::session::Taken;
+use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError, Grants};
 use crate::images::trust::{self, Trust};
 use crate::suite::Scenario;
 
@@ -124,7 +125,9 @@ impl<E: Engine> Session<'_, E> {
         }
         files.push((PathBuf::from("Dockerfile"), dockerfile.into_bytes()));
         // The classic builder leaves no record in BuildKit's cache.
-        let trace = self.build_aside(&place.engine, &files, tag, Builder::Classic).await?;
+        let trace = self
+            .build_aside(&place.engine, &files, tag, Builder::Classic, &Taken::default())
+            .await?;
         if trace
             .log
             .iter()
@@ -138,8 +141,8 @@ impl<E: Engine> Session<'_, E> {
     }
 
     /// Marks a trial's base in BuildKit's cache: a RUN whose command, which the cache's records show, holds the nonce.
-    /// What descends from the base can then be told apart, even by a later process. Returns what the engine keeps
-    /// of the mark's own context. An image without a shell can't be marked.
+    /// What descends from the base can then be told apart, even by a later process; `taken` hears of the mark's own context.
+    /// An image without a shell can't be marked.
     ///
     /// In an engine of the trial's own nothing needs to be told apart; but there as here the first phase shall not be the
     /// first that BuildKit ever builds, nor the first thing that it does with the base.
@@ -149,12 +152,12 @@ impl<E: Engine> Session<'_, E> {
         base: &str,
         tag: &str,
         nonce: &str,
-    ) -> Result<BTreeSet<Source>, RunError> {
+        taken: &Taken,
+    ) -> Result<(), RunError> {
         let dockerfile = format!("FROM {base}\nRUN : {ANCHOR}{nonce}\n");
         let files = [(PathBuf::from("Dockerfile"), dockerfile.into_bytes())];
-        let marked = self.build_aside(engine, &files, tag, Builder::Buildkit).await;
-        engine.remove_image(tag).await?;
-        Ok(marked.map(|trace| trace.sources).unwrap_or_default())
+        let _ = self.build_aside(engine, &files, tag, Builder::Buildkit, taken).await;
+        Ok(engine.remove_image(tag).await?)
     }
 
     async fn build_aside(
@@ -163,8 +166,9 @@ impl<E: Engine> Session<'_, E> {
         files: &[(PathBuf, Vec<u8>)],
         tag: &str,
         builder: Builder,
+        taken: &Taken,
     ) -> Result<BuildTrace, RunError> {
-        let ready = context::of_files(files, builder, tag)?;
+        let ready = context::of_files(files, builder, tag, taken)?;
         let request = BuildRequest {
             context: ready.context.clone(),
             dockerfile: ready.dockerfile.clone(),

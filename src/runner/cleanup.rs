@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Cleanup;
+use super::trial::Cache;
 use super::{Session, Trial};
 use crate::engine::reaper::{self, ANCHOR};
 use crate::engine::{CacheRecord, Engine, Owned, OwnedKind};
@@ -28,6 +29,28 @@ pub(super) async fn remove_by_label<E: Engine>(session: &Session<'_, E>) -> Vec<
             .map(|error| error.to_string()),
     );
     problems
+}
+
+impl Cache {
+    /// The records that came since the trial began.
+    fn new_in(&self, mut records: Vec<CacheRecord>) -> Vec<CacheRecord> {
+        let before: BTreeSet<&str> = self.before.iter().flatten().map(|record| record.id.as_str()).collect();
+        records.retain(|record| !before.contains(record.id.as_str()));
+        records
+    }
+
+    /// Removes the contexts of a trial that was not set up to its end. What fails stays.
+    pub(super) async fn remove_contexts<E: Engine>(&self, engine: &E) {
+        let sources = self.taken.sources();
+        if self.before.is_none() || sources.is_empty() {
+            return;
+        }
+        if let Ok(records) = engine.build_cache().await {
+            let new = self.new_in(records);
+            let ours = reaper::contexts_of_trial(&new, &sources);
+            let _ = reaper::remove_all(engine, &new, &ours).await;
+        }
+    }
 }
 
 impl<E: Engine> Trial<'_, E> {
@@ -77,28 +100,17 @@ impl<E: Engine> Trial<'_, E> {
 
     async fn clear_cache(&self, cleanup: &mut Cleanup) -> Result<(), crate::engine::EngineError> {
         let engine = self.session.engine;
-        let before: BTreeSet<&str> = self.cache_before.iter().map(|record| record.id.as_str()).collect();
-        let records = engine.build_cache().await?;
-        let new: Vec<CacheRecord> = records
-            .iter()
-            .filter(|record| !before.contains(record.id.as_str()))
-            .cloned()
-            .collect();
+        let new = self.cache.new_in(engine.build_cache().await?);
         let roots = reaper::marked_bases(&new, &format!("{ANCHOR}{}-", self.nonce));
         let mut ours = reaper::descent(&new, &roots);
         let namespace = format!("bakeoff-{}", self.nonce);
         ours.extend(reaper::mounts_of(&new, |name| name == namespace));
         ours.extend(reaper::cache_mounts_of_trial(&new, &self.mount_targets()));
-        ours.extend(reaper::contexts_of_trial(&new, &self.sources));
+        ours.extend(reaper::contexts_of_trial(&new, &self.cache.taken.sources()));
         if !ours.is_empty() {
             (cleanup.removed_records, cleanup.freed) = reaper::remove_all(engine, &new, &ours).await?;
         }
-        let left: Vec<_> = engine
-            .build_cache()
-            .await?
-            .into_iter()
-            .filter(|record| !before.contains(record.id.as_str()))
-            .collect();
+        let left = self.cache.new_in(engine.build_cache().await?);
         cleanup.left_records = u32::try_from(left.len()).unwrap_or(u32::MAX);
         cleanup.left_bytes = left.iter().map(|record| record.size).sum::<Bytes>();
         Ok(())

@@ -7,6 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::{RunError, Trial};
 use crate::engine::archive::archive;
+use crate::engine::session::Taken;
 use crate::engine::{Builder, Context, Engine, EngineError};
 use crate::fixture::context::write_context;
 use crate::fixture::ignore::DockerIgnore;
@@ -69,6 +70,7 @@ impl<E: Engine> Trial<'_, E> {
                 dockerfile: folder.path().to_owned(),
                 // The trial's own: a cold build sends all of it, the next ones what has changed.
                 shared_key: self.nonce.clone(),
+                taken: self.cache.taken.clone(),
             },
             dockerfile: name.to_string_lossy().into_owned(),
             _packed: None,
@@ -101,7 +103,12 @@ impl<E: Engine> Trial<'_, E> {
 }
 
 /// A context of a few files, a `Dockerfile` among them, for a build that is not measured.
-pub(super) fn of_files(files: &[(PathBuf, Vec<u8>)], builder: Builder, key: &str) -> Result<Ready, EngineError> {
+pub(super) fn of_files(
+    files: &[(PathBuf, Vec<u8>)],
+    builder: Builder,
+    key: &str,
+    taken: &Taken,
+) -> Result<Ready, EngineError> {
     let write = failed("writing a file in");
     if builder == Builder::Classic {
         let bytes = archive(files, 0o644).map_err(failed("packing a context in"))?;
@@ -120,6 +127,7 @@ pub(super) fn of_files(files: &[(PathBuf, Vec<u8>)], builder: Builder, key: &str
             context: folder.path().to_owned(),
             dockerfile: folder.path().to_owned(),
             shared_key: key.to_owned(),
+            taken: taken.clone(),
         },
         dockerfile: "Dockerfile".to_owned(),
         _packed: None,

@@ -1,6 +1,8 @@
 //! The measured phases. What is not the user's action (making the context ready, inspecting the image, asking the registry)
 //! happens before the clock starts or after it stops.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use chrono::Utc;
@@ -9,7 +11,7 @@ use tokio::time::timeout;
 use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent};
 use super::failing::tells_of_full_disk;
 use super::{RunError, Trial, check};
-use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, registry};
+use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, Progress, StepTrace, registry};
 use crate::suite::{PhaseKind, PhaseSpec};
 use crate::units::Bytes;
 
@@ -75,14 +77,27 @@ impl<E: Engine> Trial<'_, E> {
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
-        let observer = |progress| session.progress(progress);
+        let begun = Mutex::new(BTreeSet::new());
+        let observer = |progress| {
+            if let (Progress::StepStarted(name), Ok(mut begun)) = (&progress, begun.lock()) {
+                begun.insert(name.clone());
+            }
+            session.progress(progress);
+        };
         let built = tokio::select! {
             biased;
-            () = session.cancel.cancelled() => return Err(RunError::Interrupted),
-            () = session.mirror_died() => {
-                return Ok(self.failed(spec, "the mirror has died during the build"));
+            () = session.cancel.cancelled() => Err(RunError::Interrupted),
+            () = session.mirror_died() => Ok(None),
+            built = self.place.engine.build(&request, &observer) => Ok(Some(built)),
+        };
+        let built = match built {
+            Ok(Some(built)) => built,
+            given_up => {
+                // It leaves no trace; what it told must do, or its cache mounts would stay for ever.
+                let begun = begun.into_inner().unwrap_or_default();
+                self.note_mounts(begun.iter().map(String::as_str));
+                return given_up.map(|_| self.failed(spec, "the mirror has died during the build"));
             }
-            built = self.place.engine.build(&request, &observer) => built,
         };
         match built {
             Ok(trace) => {
@@ -90,7 +105,7 @@ impl<E: Engine> Trial<'_, E> {
                 // The measurement is made: an engine that fails now makes it invalid, it does not lose it.
                 record.image = self.place.engine.image(&tag).await.ok().flatten();
                 record.outcome = check::build(spec.temperature, &trace, &self.dockerfile, record.image.as_ref());
-                self.note_records(&trace);
+                self.note_mounts(that_ran(&trace));
                 self.images.insert(spec.image.clone(), tag);
                 record.build = Some(BuildTrace {
                     log: Vec::new(),
@@ -100,7 +115,7 @@ impl<E: Engine> Trial<'_, E> {
             Err(failure) => {
                 record.wall = failure.trace.wall;
                 record.outcome = Outcome::Failed(self.explain(&failure));
-                self.note_records(&failure.trace);
+                self.note_mounts(that_ran(&failure.trace));
                 record.build = Some(failure.trace);
             }
         }
@@ -109,19 +124,13 @@ impl<E: Engine> Trial<'_, E> {
         Ok(record)
     }
 
-    /// Remembers what has made a record in the builder's cache: the contexts that it took, and the cache mounts of the
-    /// steps that ran.
-    fn note_records(&mut self, trace: &BuildTrace) {
-        self.sources.extend(trace.sources.iter().cloned());
+    /// Remembers the cache mounts of the steps that ran: each has made a record in the builder's cache.
+    fn note_mounts<'n>(&mut self, steps: impl Iterator<Item = &'n str>) {
         let mounts = self.dockerfile.cache_mounts();
-        for step in trace
-            .steps
-            .iter()
-            .filter(|step| !step.cached && !step.intervals.is_empty())
-        {
+        for step in steps {
             let line = self
                 .dockerfile
-                .instruction_of_step(&step.name)
+                .instruction_of_step(step)
                 .map(|instruction| instruction.first_line);
             for mount in mounts.iter().filter(|mount| Some(mount.line) == line) {
                 let id = mount.id.clone().unwrap_or_else(|| mount.target.clone());
@@ -250,4 +259,10 @@ impl<E: Engine> Trial<'_, E> {
         }
         Ok(record)
     }
+}
+
+/// The steps of a build that ran.
+fn that_ran(trace: &BuildTrace) -> impl Iterator<Item = &str> {
+    let ran = |step: &&StepTrace| !step.cached && !step.intervals.is_empty();
+    trace.steps.iter().filter(ran).map(|step| step.name.as_str())
 }

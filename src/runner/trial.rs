@@ -8,7 +8,8 @@ use super::event::{Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
 use crate::engine::isolated::REGISTRY_PORT;
-use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, Source, registry};
+use crate::engine::session::Taken;
+use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, registry};
 use crate::fixture::Workspace;
 use crate::suite::{PhaseKind, PhaseSpec, Scenario};
 
@@ -36,12 +37,18 @@ pub struct Trial<'s, E> {
     pub(super) bases: Vec<String>,
     /// The cache mounts, by target and id, of the steps that ran.
     pub(super) mounts: BTreeSet<(String, String)>,
-    /// What the engine keeps of the contexts that were sent.
-    pub(super) sources: BTreeSet<Source>,
-    /// The build cache's records before the trial.
-    pub(super) cache_before: Vec<CacheRecord>,
+    pub(super) cache: Cache,
     /// Whether every build so far ended well, and a replay could answer all that it asked for.
     pub(super) replayable: bool,
+}
+
+/// What tells a trial's own records in the build cache of the host's engine that nothing marks.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    /// The records before the trial; `None` in an engine of the trial's own, which goes with all that is in it.
+    pub before: Option<Vec<CacheRecord>>,
+    /// The contexts that builders have taken, those of builds too that were given up.
+    pub taken: Taken,
 }
 
 impl<'s, E: Engine> Trial<'s, E> {
@@ -55,7 +62,8 @@ impl<'s, E: Engine> Trial<'s, E> {
         key: TrialKey,
         ordinal: u32,
     ) -> Result<Self, RunError> {
-        let opening = Self::open_uninterrupted(session, scenario, key, ordinal);
+        let mut cache = Cache::default();
+        let opening = Self::open_uninterrupted(session, scenario, key, ordinal, &mut cache);
         let opened = tokio::select! {
             biased;
             () = session.cancel.cancelled() => Err(RunError::Interrupted),
@@ -64,6 +72,8 @@ impl<'s, E: Engine> Trial<'s, E> {
         if opened.is_err() {
             // Half of a trial is known to nobody, but all of it carries the run's label.
             super::cleanup::remove_by_label(session).await;
+            // But for the contexts of its marks.
+            cache.remove_contexts(session.engine).await;
         }
         opened
     }
@@ -73,6 +83,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         scenario: &'s Scenario,
         key: TrialKey,
         ordinal: u32,
+        cache: &mut Cache,
     ) -> Result<Self, RunError> {
         session.note(format!("setting up {} ({})", key.scenario, key.round));
         // An engine that hangs must not cost each of the calls that follow its limit.
@@ -85,18 +96,15 @@ impl<'s, E: Engine> Trial<'s, E> {
             workspace.rewrite("uv.lock", |text| mirror.rewrite_lock(text))?;
             mirror.begin(scenario.link);
         }
-        let cache_before = match place.isolated {
-            // It goes with all that is in it.
-            Some(_) => Vec::new(),
-            None => session.engine.build_cache().await?,
-        };
+        if place.isolated.is_none() {
+            cache.before = Some(session.engine.build_cache().await?);
+        }
         let registry_volume = format!("bakeoff-{nonce}-registry");
         let registry = session.start_registry(&place, &registry_volume, &nonce).await?;
         // Images that files are only copied from need no base of the trial's own.
         let mut replacement = session.names_in(&place);
         let dockerfile = scenario.dockerfile.with_sources(&replacement);
         let mut bases = Vec::new();
-        let mut sources = BTreeSet::new();
         for (number, reference) in session.bases_with_steps(scenario)?.into_iter().enumerate() {
             let Some(image) = session.base(&reference) else {
                 continue;
@@ -107,7 +115,9 @@ impl<'s, E: Engine> Trial<'s, E> {
             bases.push(tag.clone());
             if scenario.builder == Builder::Buildkit {
                 let mark = format!("bakeoff-mark:{number}");
-                sources.extend(session.mark_base(&place.engine, &tag, &mark, &number).await?);
+                session
+                    .mark_base(&place.engine, &tag, &mark, &number, &cache.taken)
+                    .await?;
             }
             replacement.insert(reference, tag);
         }
@@ -134,8 +144,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             images: BTreeMap::new(),
             bases,
             mounts: BTreeSet::new(),
-            sources,
-            cache_before,
+            cache: std::mem::take(cache),
             replayable: true,
         })
     }

@@ -140,6 +140,36 @@ fn an_interrupted_run_cleans_up_and_keeps_its_journal() {
 }
 
 #[test]
+fn a_build_that_was_given_up_leaves_no_record() {
+    let Some((engine, _turn)) = engine() else { return };
+    let before = records(&engine);
+    let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /state\n\
+                      RUN --mount=type=cache,target=/given-up touch /given-up/x && sleep 300\n";
+    let place = small(ONE, &[("Dockerfile", dockerfile)]);
+    let mut child = place
+        .command(&["run", "suite.toml", "--out", "run"])
+        .spawn()
+        .expect("the program starts");
+    let began = Instant::now();
+    // It shows when the step has begun.
+    let has_mount = || {
+        let there = wait(engine.build_cache()).expect("an answer");
+        let mut new = there.iter().filter(|record| !before.contains(&record.id));
+        new.any(|record| record.description.starts_with("cached mount /given-up"))
+    };
+    while !has_mount() {
+        assert!(began.elapsed() < Duration::from_secs(240), "the step never began");
+        assert!(child.try_wait().expect("a state").is_none(), "the run ended by itself");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
+        .expect("a signal");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    nothing_of_runs_is_left(&engine);
+    assert_eq!(records(&engine), before);
+}
+
+#[test]
 fn what_a_killed_run_left_is_removed_by_clean() {
     let Some((engine, _turn)) = engine() else { return };
     let _sweep = Sweep::new(&engine);

@@ -198,12 +198,13 @@ pub fn phase<'l>(log: &'l bakeoff::journal::RunLog, scenario: &str, phase: &str)
     found.unwrap_or_else(|| panic!("no {phase} of {scenario}"))
 }
 
-/// The records of the build cache that hold more than a context: what a run must take away again.
+/// The records of the build cache that hold more than a file that was copied: what a run must take away again.
 pub fn records(engine: &DockerEngine) -> Vec<String> {
     let records = wait(engine.build_cache()).expect("an answer");
-    let worth = records
-        .into_iter()
-        .filter(|record| record.description.starts_with("mount /") || record.description.starts_with("cached mount"));
+    let worth = records.into_iter().filter(|record| {
+        let starts = |with| record.description.starts_with(with);
+        record.kind == "source.local" || starts("mount /") || starts("cached mount")
+    });
     let mut ids: Vec<_> = worth.map(|record| record.id).collect();
     ids.sort();
     ids

@@ -18,7 +18,7 @@ use super::cache::percent_encoded;
 use super::trace::Collector;
 use super::{DockerEngine, with_causes};
 use crate::engine::http::{self, Body, Lines};
-use crate::engine::session::{Offer, Session, Taken};
+use crate::engine::session::{Offer, Session};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Context, Engine as _, ImageDetails, Observer};
 
 /// Chunks of a packed context as they are read and sent.
@@ -215,6 +215,7 @@ async fn opened(request: &BuildRequest) -> Result<Sent, String> {
             context,
             dockerfile,
             shared_key,
+            taken,
         } => Ok(Sent {
             body: http::empty(),
             session: Some(Offer {
@@ -222,7 +223,7 @@ async fn opened(request: &BuildRequest) -> Result<Sent, String> {
                 dockerfile: dockerfile.clone(),
                 shared_key: shared_key.clone(),
                 grants: request.grants.clone(),
-                taken: Taken::default(),
+                taken: taken.clone(),
             }),
         }),
     }

@@ -70,6 +70,14 @@ pub struct Offer {
 #[derive(Debug, Clone, Default)]
 pub struct Taken(Arc<Mutex<BTreeSet<Source>>>);
 
+impl PartialEq for Taken {
+    fn eq(&self, other: &Self) -> bool {
+        self.sources() == other.sources()
+    }
+}
+
+impl Eq for Taken {}
+
 impl Taken {
     /// All of it so far.
     #[must_use]

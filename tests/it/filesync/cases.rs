@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bakeoff::engine::docker::DockerEngine;
+use bakeoff::engine::session::Taken;
 use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _, Grants};
 use tempfile::TempDir;
 
@@ -20,6 +21,7 @@ pub fn request(context: &Path, dockerfile: &Path, tag: &str, to: &str) -> BuildR
             context: context.to_owned(),
             dockerfile: dockerfile.parent().expect("a folder").to_owned(),
             shared_key: context.display().to_string(),
+            taken: Taken::default(),
         },
         dockerfile: dockerfile.file_name().expect("a name").to_string_lossy().into_owned(),
         tag: tag.to_owned(),
