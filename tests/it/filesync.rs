@@ -5,5 +5,4 @@ mod client;
 mod contexts;
 mod image;
 mod leaks;
-mod records;
 mod services;

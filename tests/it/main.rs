@@ -10,6 +10,7 @@ mod measuring;
 mod mirror;
 mod mirror_command;
 mod published;
+mod records;
 mod resuming;
 mod safety;
 mod support;

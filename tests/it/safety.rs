@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use bakeoff::engine::http;
 use bakeoff::engine::lock::EngineLock;
+use bakeoff::engine::session::Taken;
 use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _, Grants, OwnedKind, archive};
 
+use crate::records::Records;
 use crate::support::{
     ONE, Place, Sweep, TWO_LAYERS, base_images, engine, nothing_of_runs_is_left, records, small, wait,
 };
@@ -15,7 +17,6 @@ use crate::support::{
 #[test]
 fn what_is_the_users_stays_as_it_was() {
     let Some((engine, _turn)) = engine() else { return };
-    let _sweep = Sweep::new(&engine);
     // A run first, so that stand-ins and their records are there before the comparison.
     let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
     let run = || {
@@ -34,19 +35,14 @@ fn what_is_the_users_stays_as_it_was() {
     } else {
         "python:3.12.10-slim-bookworm".to_owned()
     };
-    let files = [
-        ("Dockerfile".into(), TWO_LAYERS.as_bytes().to_vec()),
-        ("state".into(), b"cold\n".to_vec()),
-    ];
-    place.write("context.tar", "");
-    std::fs::write(
-        place.path("context.tar"),
-        archive::archive(&files, 0o644).expect("packs"),
-    )
-    .expect("written");
     let tag = format!("users-own:{}", std::process::id());
     let request = BuildRequest {
-        context: Context::Tar(place.path("context.tar")),
+        context: Context::Folders {
+            context: place.path("app/files"),
+            dockerfile: place.path("app"),
+            shared_key: tag.clone(),
+            taken: Taken::default(),
+        },
         dockerfile: "Dockerfile".into(),
         tag: tag.clone(),
         build_args: [("PYTHON_IMAGE".to_owned(), base.clone())].into(),
@@ -59,7 +55,11 @@ fn what_is_the_users_stays_as_it_was() {
         compression: None,
         limit: Duration::from_secs(600),
     };
-    wait(engine.build(&request, &|_| {})).expect("the user's build");
+    let mut made = wait(Records::of(&engine));
+    made.note(
+        &wait(engine.build(&request, &|_| {})).expect("the user's build"),
+        "user",
+    );
     let container = ContainerSpec {
         name: format!("users-own-{}", std::process::id()),
         image: base,
@@ -87,6 +87,7 @@ fn what_is_the_users_stays_as_it_was() {
     wait(engine.remove_container(&container.id)).expect("removed");
     wait(engine.remove_volume(&volume)).expect("removed");
     wait(engine.remove_image(&tag)).expect("removed");
+    wait(made.remove(&engine));
 
     assert_eq!((ended.code, cleaned.code), (0, 0), "{}\n{}", ended.err, cleaned.err);
     assert!(lost.is_empty(), "records of the user's builds are gone: {lost:?}");
@@ -308,7 +309,6 @@ fn secrets_of_scenarios_that_were_not_chosen_stay_off_the_disk() {
 #[test]
 fn bases_with_triggers_and_foreign_platforms_are_refused_before_anything_is_measured() {
     let Some((engine, _turn)) = engine() else { return };
-    let _sweep = Sweep::new(&engine);
     let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
     let suite = std::fs::read_to_string(place.path("suite.toml")).expect("readable");
     place.write("suite.toml", &format!("{suite}platform = \"linux/s390x\"\n"));

@@ -223,8 +223,9 @@ pub fn nothing_of_runs_is_left(engine: &DockerEngine) {
     assert!(marks.is_empty(), "{marks:?}");
 }
 
-/// Removes, at its end, the build-cache records that came since its beginning: for tests that build as a user does, or whose
-/// runs can't tell their records from somebody else's. Whoever builds on the engine at that time builds those anew.
+/// Removes, at its end, the contexts and cache mounts that came into the build cache since its beginning: of a run that is
+/// killed an old engine can't tell whose they are, so no run removes them. Whoever builds on the engine in these
+/// seconds sends a context again.
 pub struct Sweep {
     engine: DockerEngine,
     before: Vec<String>,
@@ -242,14 +243,14 @@ impl Sweep {
 
 impl Drop for Sweep {
     fn drop(&mut self) {
-        // A record that others build on goes only after them.
-        for _ in 0..10 {
-            let records = wait(self.engine.build_cache()).unwrap_or_default();
-            let new = records.into_iter().map(|record| record.id);
-            let new: Vec<String> = new.filter(|id| !self.before.contains(id)).collect();
-            if new.is_empty() || wait(self.engine.remove_cache_records(&new)).is_err() {
-                break;
-            }
+        let records = wait(self.engine.build_cache()).unwrap_or_default();
+        let left = records.into_iter().filter(|record| {
+            let of_killed = matches!(record.kind.as_str(), "source.local" | "exec.cachemount");
+            of_killed && !self.before.contains(&record.id)
+        });
+        let left: Vec<String> = left.map(|record| record.id).collect();
+        if !left.is_empty() {
+            let _ = wait(self.engine.remove_cache_records(&left));
         }
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::client::{Client, client};
 use super::contexts::{CASES, Case, SINCE_23, lay};
 use super::image::{same, tree};
-use super::records::Records;
+use crate::records::Records;
 use crate::support::{Throwaway, engine, versions, wait};
 
 /// A build of a folder, as the runner asks for one.

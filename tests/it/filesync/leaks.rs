@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use bakeoff::engine::Engine as _;
 
 use super::cases::request;
-use super::records::Records;
+use crate::records::Records;
 use crate::support::{engine, wait};
 
 /// The sockets that this process has open.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::cases::request;
 use super::image::exported;
-use super::records::Records;
+use crate::records::Records;
 use crate::support::{ONE, engine, nothing_of_runs_is_left, small, wait};
 
 const SECRET: &str = "kd83-hunter2-neverwritten";
