@@ -81,7 +81,8 @@ pub struct BaseImages {
 }
 
 impl BaseImages {
-    /// The image for a role or a plain reference.
+    /// The image for a role or a plain reference. What the engine has is good enough for a base, whose id the report names;
+    /// of an engine the newest is meant, so that one is pulled even if an older one is there.
     ///
     /// # Errors
     /// If it is neither there, nor can be pulled, nor has a stand-in.
@@ -101,10 +102,12 @@ impl BaseImages {
         };
         let mut reason = "stand-ins were asked for".to_owned();
         if self.source != Source::StandIn {
-            if let Some(details) = engine.image(reference).await?
-                && !details.labels.contains_key(STAND_IN_LABEL)
-            {
-                return Ok(base(reference, details.id, false));
+            let local = engine.image(reference).await?;
+            let local = local.filter(|details| !details.labels.contains_key(STAND_IN_LABEL));
+            let local = local.map(|details| base(reference, details.id, false));
+            match local {
+                Some(local) if !is_of_engine(role) => return Ok(local),
+                _ => {}
             }
             match pull(engine, reference, observer).await {
                 Ok(()) => {
@@ -114,6 +117,12 @@ impl BaseImages {
                     "the pull ended without an image".clone_into(&mut reason);
                 }
                 Err(error) => reason = error,
+            }
+            if let Some(local) = local {
+                observer(Progress::Note(format!(
+                    "{reference} could not be pulled; the one that is there serves"
+                )));
+                return Ok(local);
             }
         }
         let real_only = self.source == Source::Real;
@@ -133,6 +142,11 @@ impl BaseImages {
             .ok_or_else(|| unavailable("the import left no image".into()))?;
         Ok(base(&tag, details.id, true))
     }
+}
+
+/// Whether a role is that of a throw-away engine's image.
+fn is_of_engine(role: &str) -> bool {
+    role == "engine" || role.starts_with("engine:")
 }
 
 /// Pulls; gives up when nothing happens for [`PULL_SILENCE`], as behind a firewall that drops packets.

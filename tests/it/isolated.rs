@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use bakeoff::engine::docker::DockerEngine;
-use bakeoff::engine::{Engine as _, OwnedKind};
+use bakeoff::engine::{ContainerSpec, Engine as _, OwnedKind, Publish, RUN_LABEL, archive, registry};
 use bakeoff::runner::event::Outcome;
 
-use crate::support::{ONE, TWO_LAYERS, engine, phase, small, versions, wait};
+use crate::support::{ONE, TWO_LAYERS, base_images, engine, phase, small, versions, wait};
 
 /// What a user would see of a run that was not cleaned up, by kind and name; stand-ins are kept on purpose.
 fn left(engine: &DockerEngine) -> BTreeSet<(OwnedKind, String)> {
@@ -143,4 +143,49 @@ fn a_version_that_nobody_has_is_an_error_that_says_so() {
     assert_eq!(ended.code, 4, "{}", ended.err);
     assert!(ended.err.contains("docker:99-dind"), "{}", ended.err);
     assert_eq!(left(&engine), BTreeSet::new());
+}
+
+#[test]
+fn an_engine_s_image_is_the_newest_that_can_be_had() {
+    let Some((engine, _turn)) = engine() else { return };
+    let images = base_images();
+    let resolve = |role: &str, reference: &str| {
+        let found = wait(images.resolve(&engine, role, reference, &|_| {}));
+        found.expect("an image")
+    };
+    let spec = ContainerSpec {
+        name: format!("bakeoff-test-{}-registry", std::process::id()),
+        image: resolve("registry", "registry:2").used,
+        labels: [(RUN_LABEL.to_owned(), "registry-of-a-test".to_owned())].into(),
+        publish: vec![Publish { port: 5000, on: None }],
+        ..ContainerSpec::default()
+    };
+    let container = wait(engine.start(&spec)).expect("a registry");
+    let began = std::time::Instant::now();
+    while !wait(registry::answers(container.port())) {
+        assert!(began.elapsed().as_secs() < 20, "the registry does not answer");
+    }
+    let name = format!("127.0.0.1:{}/docker:dind", container.port());
+    let folder = tempfile::tempdir().expect("a folder");
+    let tar = folder.path().join("rootfs.tar");
+    let files = [("file".into(), b"x".to_vec())];
+    std::fs::write(&tar, archive::archive(&files, 0o644).expect("packs")).expect("written");
+    let import = |label: &str| {
+        wait(engine.import(&tar, &name, &[format!("LABEL is={label}")])).expect("imported");
+        wait(engine.image(&name)).expect("an answer").expect("an image").id
+    };
+    let new = import("new");
+    wait(engine.push(&name, &|_| {})).expect("pushed");
+    let old = import("old");
+
+    let base = resolve("python", &name).id;
+    let pulled = resolve("engine:28", &name).id;
+    wait(engine.remove_container(&container.id)).expect("removed");
+    let alone = resolve("engine", &name).id;
+    for image in [&name, &old, &new] {
+        wait(engine.remove_image(image)).expect("removed");
+    }
+    assert_eq!(base, old, "a base that is there is not looked for");
+    assert_eq!(pulled, new);
+    assert_eq!(alone, new, "what can't be pulled any more serves");
 }
