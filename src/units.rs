@@ -1,6 +1,8 @@
-//! Durations, sizes and ids, and how people read them; numbers drawn from a seed. Not for: statistics or anything that
+//! Durations, sizes and ids, and how people read them; numbers drawn from a seed; errors with
+//! their causes. Not for: statistics or anything that
 //! knows a phase.
 
+mod causes;
 mod link;
 pub mod patterns;
 mod random;
@@ -10,6 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use causes::with_causes;
 pub use link::{LINK, Link, LinkError};
 pub(crate) use random::SplitMix64;
 

@@ -19,6 +19,8 @@ use tokio::net::{TcpStream, UnixStream};
 pub use ssh::Ssh;
 pub use tls::{Material, Part, Tls};
 
+use crate::units::with_causes;
+
 /// How long a connection may take to be made.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -70,20 +72,6 @@ pub enum HttpError {
     /// The request could not be formed.
     #[error("forming a request: {0}")]
     Request(#[from] hyper::http::Error),
-}
-
-/// What hyper says, with the causes that it keeps to itself.
-fn with_causes(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// A request's body.

@@ -11,6 +11,7 @@ use crate::fixture::FixtureError;
 use crate::fixture::context::ContextError;
 use crate::mirror::Mirror;
 use crate::suite::PhaseSpec;
+use crate::units::with_causes;
 
 /// How long an engine may take to say that it is there. It is asked when something else has failed, and for each trial: an
 /// engine that hangs must not cost a whole run's limits.
@@ -63,20 +64,6 @@ pub(super) fn ends_run(error: &RunError) -> bool {
     }
 }
 
-/// An error with its causes, in one text.
-pub(super) fn told(error: &RunError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 /// Whether an engine answers, soon.
 pub(super) async fn answers<E: Engine>(engine: &E) -> Result<(), EngineError> {
     match tokio::time::timeout(ALIVE_LIMIT, engine.info()).await {
@@ -116,7 +103,7 @@ impl<E: Engine> Session<'_, E> {
 
     /// Tells of a trial that could not be set up: none of its phases was measured.
     pub(super) fn tell_unmeasured(&self, key: &TrialKey, error: &RunError) -> Result<(), RunError> {
-        let cause = format!("the trial could not be set up: {}", told(error));
+        let cause = format!("the trial could not be set up: {}", with_causes(error));
         for (number, spec) in self.suite.journey.iter().enumerate() {
             let outcome = match number {
                 0 => failed(&cause),

@@ -34,7 +34,7 @@ use crate::mirror::synthetic::SyntheticError;
 use crate::mirror::{MirrorError, Upstream, UpstreamError};
 use crate::plan::Plan;
 use crate::suite::{PhaseKind, PhaseSpec, Suite};
-use crate::units::{Nanos, RunId};
+use crate::units::{Nanos, RunId, with_causes};
 use event::{Change, Outcome, PhaseRecord, RunEnd, RunEvent, TrialKey};
 
 pub use network::{generated, recordings};
@@ -307,7 +307,7 @@ async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) 
                 Ok(record) => record,
                 Err(error) if failing::ends_run(&error) => return Err(error),
                 Err(error) => {
-                    let cause = failing::told(&error);
+                    let cause = with_causes(&error);
                     let record = trial.failed(spec, &cause);
                     failed = Some(cause);
                     record

@@ -14,12 +14,13 @@ use prost::Message as _;
 use serde::Deserialize;
 use tokio_util::io::ReaderStream;
 
+use super::DockerEngine;
 use super::cache::percent_encoded;
 use super::trace::Collector;
-use super::{DockerEngine, with_causes};
 use crate::engine::http::{self, Body, Lines};
 use crate::engine::session::{Offer, Session};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Context, Engine as _, ImageDetails, Observer};
+use crate::units::with_causes;
 
 /// Chunks of a packed context as they are read and sent.
 const CHUNK: usize = 256 * 1024;

@@ -14,13 +14,13 @@ use tokio_util::io::ReaderStream;
 
 use super::build::refusal;
 use super::cache::percent_encoded;
-use super::{DockerEngine, failed, is_absent, said, with_causes};
+use super::{DockerEngine, failed, is_absent, said};
 use crate::engine::credentials;
 use crate::engine::http::{self, Lines};
 use crate::engine::{
     EngineError, EngineInfo, ImageDetails, Observer, Owned, OwnedKind, Progress, RUN_LABEL, STAND_IN_LABEL,
 };
-use crate::units::Bytes;
+use crate::units::{Bytes, with_causes};
 
 fn unsigned(value: Option<i64>) -> u64 {
     value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)

@@ -23,7 +23,7 @@ use super::{
     BuildFailure, BuildRequest, BuildTrace, CacheRecord, Container, ContainerExit, ContainerSpec, Engine, EngineError,
     EngineInfo, ImageDetails, Observer, Owned, PushTrace,
 };
-use crate::units::Bytes;
+use crate::units::{Bytes, with_causes};
 
 /// The network that builds use.
 const BRIDGE: &str = "bridge";
@@ -116,20 +116,6 @@ fn said(error: &bollard::errors::Error) -> String {
         Error::DockerStreamError { error } => error.trim().to_owned(),
         other => with_causes(other),
     }
-}
-
-/// What an error says, with its causes, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Whether the engine says that there is no such thing.
