@@ -5,7 +5,8 @@
 //! The large context's layers take disk (315 MB for each changed build) until the end. `scripts/offline cargo bench --bench
 //! fidelity` has an engine of its own, which is thrown away.
 //!
-//! `BAKEOFF_FIDELITY_PAIRS` sets the pairs per build, `BAKEOFF_FIDELITY_FILES` the large context's files.
+//! `BAKEOFF_FIDELITY_PAIRS` sets the pairs per build, `BAKEOFF_FIDELITY_FILES` the large context's files, and
+//! `BAKEOFF_FIDELITY_ONLY` leaves out what does not hold it in its name.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -94,7 +95,8 @@ fn bench() -> Result<bool, Error> {
     let before: BTreeSet<String> = ids(&runtime, &engine)?;
     let mut kept = true;
     let mut random = Random::new();
-    for case in &cases {
+    let only = std::env::var("BAKEOFF_FIDELITY_ONLY").unwrap_or_default();
+    for case in cases.iter().filter(|case| case.name.contains(&only)) {
         let ratio = compare(&runtime, &engine, &client, case, pairs, &mut random)?;
         kept &= ratio.keeps(case.limit);
         println!("{}", ratio.row(case.name, case.limit));
@@ -218,6 +220,12 @@ fn compare(
         let first = build(ours_first, random)?;
         let second = build(!ours_first, random)?;
         let (ours, theirs) = if ours_first { (first, second) } else { (second, first) };
+        let order = if ours_first {
+            "bakeoff first"
+        } else {
+            "docker client first"
+        };
+        eprintln!("{}: {ours:.3} s and {theirs:.3} s, {order}", case.name);
         ratio.push(ours, theirs);
     }
     Ok(ratio)
