@@ -78,7 +78,13 @@ fn description(step: &str) -> Option<String> {
     let (_, instruction) = step.split_once("] ")?;
     match instruction.split_once(' ')? {
         ("COPY" | "ADD" | "WORKDIR", _) => Some("fileop target".to_owned()),
-        ("RUN", command) if !command.starts_with("--") => Some(format!("mount / from exec /bin/sh -c {command}")),
+        ("RUN", mut command) => {
+            // Its mounts are no part of what the engine calls it.
+            while command.starts_with("--") {
+                command = command.split_once(' ')?.1.trim_start();
+            }
+            Some(format!("mount / from exec /bin/sh -c {command}"))
+        }
         _ => None,
     }
 }
