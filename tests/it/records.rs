@@ -41,20 +41,6 @@ impl Records {
         }
     }
 
-    /// Notes trials that were killed: of them nothing is known but what each can have sent at most, for the mark of its base
-    /// and for its builds.
-    pub fn note_killed(&mut self, trials: usize) {
-        for trial in 0..trials {
-            // With the context travels its ignore file, for each of both; for the mark nothing else.
-            for (folder, most) in [("dockerfile", 2), ("context", 3)] {
-                self.sources.extend((0..most).map(|number| Source {
-                    folder: folder.to_owned(),
-                    key: format!("killed {trial} {number}"),
-                }));
-            }
-        }
-    }
-
     pub async fn remove(self, engine: &DockerEngine) {
         let there = engine.build_cache().await.expect("an answer");
         let is_new = |record: &CacheRecord| !self.before.contains(&record.id);

@@ -6,8 +6,7 @@ use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::{Engine as _, Owned};
 use bakeoff::runner::event::RunEnd;
 
-use crate::records::Records;
-use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
+use crate::support::{Ended, ONE, Place, Sweep, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
 
 /// Kills a run of two trials when the second one has measured something.
 fn killed() -> Place {
@@ -49,8 +48,7 @@ fn resume(place: &Place) -> Ended {
 #[test]
 fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     let Some((engine, _turn)) = engine() else { return };
-    let mut left = wait(Records::of(&engine));
-    left.note_killed(1);
+    let _sweep = Sweep::new(&engine);
     let place = killed();
     let before = journal(&place);
     let command = "bakeoff run --resume reports/runs/one";
@@ -88,8 +86,8 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     // And so must the machine, unless that is accepted.
     let elsewhere = before.replacen("\"cpus\":", "\"cpus\":1", 1);
     place.write("reports/runs/one/journal.jsonl", &elsewhere);
-    let of_killed = of_runs(&engine);
-    assert!(!of_killed.is_empty(), "a killed run leaves its registry at least");
+    let left = of_runs(&engine);
+    assert!(!left.is_empty(), "a killed run leaves its registry at least");
     let refused = resume(&place);
     assert_eq!(refused.code, 4, "{}", refused.err);
     assert!(refused.err.contains("processors"), "{}", refused.err);
@@ -101,7 +99,7 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
         .into();
     assert_eq!(away.code, 4, "{}", away.err);
     assert!(away.err.contains("run bakeoff on that machine"), "{}", away.err);
-    assert_eq!(of_runs(&engine), of_killed, "a refusal takes nothing away");
+    assert_eq!(of_runs(&engine), left, "a refusal takes nothing away");
     assert_eq!(journal(&place), elsewhere, "a refusal leaves the journal as it is");
 
     // A loss of power cuts the last line off. It is called from another folder here.
@@ -129,14 +127,12 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     assert!(again.err.contains("nothing is left"), "{}", again.err);
     assert!(again.out.contains("cold build"), "{}", again.out);
     nothing_of_runs_is_left(&engine);
-    wait(left.remove(&engine));
 }
 
 #[test]
 fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
     let Some((engine, _turn)) = engine() else { return };
-    let mut left = wait(Records::of(&engine));
-    left.note_killed(1);
+    let _sweep = Sweep::new(&engine);
     let place = killed();
     let other = journal(&place).replacen("\"cpu_model\":\"", "\"cpu_model\":\"Other ", 1);
     place.write("reports/runs/one/journal.jsonl", &other);
@@ -163,7 +159,6 @@ fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
     assert_eq!((log.phases.len(), log.trials.len(), log.seams.len()), (8, 2, 2));
     assert!(ended.out.contains("processor (Other "), "{}", ended.out);
     nothing_of_runs_is_left(&engine);
-    wait(left.remove(&engine));
 }
 
 #[test]
@@ -185,8 +180,7 @@ fn a_run_that_never_began_says_so() {
 #[test]
 fn a_few_kills_lose_nothing_leave_nothing_and_touch_nothing() {
     let Some((engine, _turn)) = engine() else { return };
-    let mut left = wait(Records::of(&engine));
-    left.note_killed(5);
+    let _sweep = Sweep::new(&engine);
     let program = Place::new().command(&[]);
     let soaked = std::process::Command::new(repository().join("scripts/soak"))
         .args(["5", "7"])
@@ -194,7 +188,6 @@ fn a_few_kills_lose_nothing_leave_nothing_and_touch_nothing() {
         .env("ENGINE", "host")
         .output()
         .expect("the script starts");
-    wait(left.remove(&engine));
     let ended = Ended::from(soaked);
     eprintln!("{}\n{}", ended.out, ended.err);
     assert_eq!(ended.code, 0);

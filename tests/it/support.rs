@@ -223,6 +223,38 @@ pub fn nothing_of_runs_is_left(engine: &DockerEngine) {
     assert!(marks.is_empty(), "{marks:?}");
 }
 
+/// Removes, at its end, the contexts and cache mounts that came into the build cache since its beginning: of a run that is
+/// killed an old engine can't tell whose they are, so no run removes them. Whoever builds on the engine in these
+/// seconds sends a context again.
+pub struct Sweep {
+    engine: DockerEngine,
+    before: Vec<String>,
+}
+
+impl Sweep {
+    pub fn new(engine: &DockerEngine) -> Self {
+        let before = wait(engine.build_cache()).expect("an answer");
+        Self {
+            engine: engine.clone(),
+            before: before.into_iter().map(|record| record.id).collect(),
+        }
+    }
+}
+
+impl Drop for Sweep {
+    fn drop(&mut self) {
+        let records = wait(self.engine.build_cache()).unwrap_or_default();
+        let left = records.into_iter().filter(|record| {
+            let of_killed = matches!(record.kind.as_str(), "source.local" | "exec.cachemount");
+            of_killed && !self.before.contains(&record.id)
+        });
+        let left: Vec<String> = left.map(|record| record.id).collect();
+        if !left.is_empty() {
+            let _ = wait(self.engine.remove_cache_records(&left));
+        }
+    }
+}
+
 /// Runs a future to its end.
 pub fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
