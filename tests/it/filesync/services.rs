@@ -32,6 +32,14 @@ fn python(engine: &DockerEngine) -> String {
     }
 }
 
+/// A word that no step has had before: what secrets and agents a step may use is no part of its cache key, so an engine that
+/// has run the same one would take it from its cache.
+fn once() -> String {
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    since.as_nanos().to_string()
+}
+
 /// Builds a Dockerfile alone, with grants; `then` looks at the image.
 fn build(
     engine: &DockerEngine,
@@ -104,9 +112,10 @@ fn a_secret_reaches_the_step_and_neither_image_nor_journal() {
         ..Grants::default()
     };
     let dockerfile = format!(
-        "FROM {}\nRUN --mount=type=secret,id=token \
+        "FROM {}\nRUN --mount=type=secret,id=token : {} && \
          test \"$(sha256sum < /run/secrets/token | cut -c1-64)\" = {digest} && echo done > /done\n",
-        python(&engine)
+        python(&engine),
+        once()
     );
     let built = build(&engine, &dockerfile, grants, |image| {
         let packed = wait(exported(&engine, image));
@@ -146,8 +155,9 @@ fn an_agent_lists_keys_and_does_nothing_else() {
                   assert s.recv(100) == bytes([0, 0, 0, 1, 5])\n";
     let script = script.replace('\n', "\\n");
     let dockerfile = format!(
-        "FROM {}\nRUN --mount=type=ssh printf \"{script}\" | python3\n",
-        python(&engine)
+        "FROM {}\nRUN --mount=type=ssh : {} && printf \"{script}\" | python3\n",
+        python(&engine),
+        once()
     );
     let grants = |socket: Option<PathBuf>| Grants {
         agents: [("default".to_owned(), socket)].into(),
