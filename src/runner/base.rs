@@ -106,7 +106,13 @@ impl<E: Engine> Session<'_, E> {
         nonce: &str,
     ) -> Result<(), RunError> {
         let mut files = vec![(PathBuf::from("files/.bakeoff-trial"), nonce.as_bytes().to_vec())];
-        let mut dockerfile = format!("FROM {}\nCOPY files/ /\n", place.name(&image.used));
+        let mut dockerfile = format!("FROM {}\n", place.name(&image.used));
+        // First, and not only by the request, which puts it on at the end: what a build that dies leaves half made, this one or
+        // a classic one on top of it, has to be known as ours.
+        for (name, value) in self.labels() {
+            dockerfile.push_str(&format!("LABEL {name}={value}\n"));
+        }
+        dockerfile.push_str("COPY files/ /\n");
         if let Some(trust) = self.trust.as_ref().filter(|_| image.host_ca) {
             files.push((PathBuf::from("files").join(trust::IN_IMAGE), trust.bundle.clone()));
             for (name, value) in Trust::environment() {

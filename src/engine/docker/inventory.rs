@@ -44,10 +44,15 @@ impl DockerEngine {
             for name in names {
                 // Labels are inherited by what users build from ours; names are not.
                 let ours = nameless || is_our_image_name(&name);
+                let owner = match owner(&image.labels, ours) {
+                    // Stand-ins have names: this is what some build on one left.
+                    Owner::StandIn if nameless => Owner::Somebody,
+                    owner => owner,
+                };
                 things.insert(Thing {
                     kind: ThingKind::Image,
                     id: image.id.clone(),
-                    owner: owner(&image.labels, ours),
+                    owner,
                     name,
                 });
             }
