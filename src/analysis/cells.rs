@@ -7,7 +7,7 @@ use crate::units::Bytes;
 
 use super::clean::clean;
 use super::downloads::downloaded;
-use super::{Cell, CellValue, RoundCounts, Row, RowKind};
+use super::{Cell, CellValue, Figure, RoundCounts, Row, RowKind};
 
 /// A row before it is filled: where its numbers come from.
 struct Source<'a> {
@@ -96,10 +96,52 @@ fn sources(journey: &[PhaseHead], mirrored: bool) -> Vec<Source<'_>> {
     sources
 }
 
-/// The table's rows, filled.
-pub(super) fn rows(log: &RunLog) -> Vec<Row> {
+fn sources_of(log: &RunLog) -> Vec<Source<'_>> {
     let mirrored = log.phases.iter().any(|record| record.transfers.is_some());
     sources(&log.header.journey, mirrored)
+}
+
+/// The numbers of every cell that has any, round by round.
+pub(super) fn figures(log: &RunLog) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for source in sources_of(log) {
+        for scenario in &log.header.scenarios {
+            let points = points(&measured_rounds(log, &source, &scenario.name), &source);
+            if !points.is_empty() {
+                figures.push(Figure {
+                    scenario: scenario.name.clone(),
+                    metric: source.label.clone(),
+                    kind: source.kind,
+                    points,
+                });
+            }
+        }
+    }
+    figures
+}
+
+/// What measured rounds say of a row's phase.
+fn measured_rounds<'l>(log: &'l RunLog, source: &Source, scenario: &str) -> Vec<&'l PhaseRecord> {
+    log.phases
+        .iter()
+        .filter(|record| matches!(record.trial.round, Round::Measured(_)))
+        .filter(|record| record.trial.scenario == scenario && record.phase == source.phase)
+        .collect()
+}
+
+/// The rounds in which the phase did what its name says, with their numbers.
+fn points(records: &[&PhaseRecord], source: &Source) -> Vec<(u32, f64)> {
+    let measured = records.iter().filter(|record| record.outcome == Outcome::Measured);
+    let point = |record: &&PhaseRecord| match record.trial.round {
+        Round::Measured(round) => Some((round, source.read(record)?)),
+        Round::Warmup(_) => None,
+    };
+    measured.filter_map(point).collect()
+}
+
+/// The table's rows, filled.
+pub(super) fn rows(log: &RunLog) -> Vec<Row> {
+    sources_of(log)
         .iter()
         .map(|source| {
             let mut cells: Vec<Cell> = (0..log.header.scenarios.len())
@@ -124,21 +166,12 @@ pub(super) fn shows_published(rows: &[Row]) -> bool {
 
 fn cell(log: &RunLog, source: &Source, column: usize) -> Cell {
     let scenario = &log.header.scenarios[column];
-    let records: Vec<&PhaseRecord> = log
-        .phases
-        .iter()
-        .filter(|record| matches!(record.trial.round, Round::Measured(_)))
-        .filter(|record| record.trial.scenario == scenario.name && record.phase == source.phase)
-        .collect();
+    let records = measured_rounds(log, source, &scenario.name);
     // By the planned order, not by the number of rounds: a bench samples one trial's phase many times.
     let planned = |trial: &&TrialKey| matches!(trial.round, Round::Measured(_)) && trial.scenario == scenario.name;
     let planned = log.header.order.iter().filter(planned).count();
     let rounds = count(&records, u32::try_from(planned).unwrap_or(u32::MAX));
-    let values = records
-        .iter()
-        .filter(|record| record.outcome == Outcome::Measured)
-        .filter_map(|record| source.read(record))
-        .collect();
+    let values = points(&records, source).into_iter().map(|(_, value)| value).collect();
     let value = Sample::new(values).map_or_else(|_| without_data(&records), |s| CellValue::Measured(Summary::of(&s)));
     // The published figure has no factors: it belongs to the values that the suite names first.
     let first = log

@@ -6,6 +6,7 @@ mod broken;
 mod cells;
 mod clean;
 mod downloads;
+mod figures;
 mod host_note;
 mod network_note;
 mod network_notes;
@@ -28,6 +29,7 @@ pub use attribution::{
     Attribution, BuildTime, CacheBreak, InstructionRef, Origin, Root, StepCell, StepRow, StepState, attributions,
 };
 pub use downloads::{By, Downloads, Tally};
+pub use figures::{Figure, figures};
 pub use host_note::HostNote;
 pub use network_note::NetworkNote;
 pub use note::{Note, Severity};
@@ -285,7 +287,7 @@ impl Report {
         let downloads = downloads::downloads(log);
         let notes = notes::notes(log, &rows, &downloads);
         Self {
-            run: run_info(log),
+            run: RunInfo::of(log),
             columns,
             published_source: cells::shows_published(&rows)
                 .then(|| header.published.as_ref().map(|published| published.source.clone()))
@@ -353,34 +355,38 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
-fn run_info(log: &RunLog) -> RunInfo {
-    let header = &log.header;
-    RunInfo {
-        id: header.run.clone(),
-        started: header.started,
-        state: match &log.end {
-            None => RunState::Unfinished,
-            Some(end) if end.interrupted => RunState::Interrupted,
-            Some(_) if log.trials.len() < header.order.len() => RunState::Unfinished,
-            Some(_) => RunState::Complete,
-        },
-        seams: log.seams.clone(),
-        bakeoff_version: header.bakeoff_version.clone(),
-        suite: header.suite.clone(),
-        suite_path: header.suite_path.clone(),
-        selected: header.selected.clone(),
-        description: header.description.clone(),
-        fixture: header.fixture.clone(),
-        variant: header.variant.clone(),
-        seed: header.seed,
-        rounds: header.rounds,
-        warmup: header.warmup,
-        network: log.tells_network.then(|| header.network.clone()),
-        network_flags: if log.tells_network {
-            reproduce::network_flags(header)
-        } else {
-            Vec::new()
-        },
+impl RunInfo {
+    /// Which run a journal is of.
+    #[must_use]
+    pub fn of(log: &RunLog) -> Self {
+        let header = &log.header;
+        Self {
+            id: header.run.clone(),
+            started: header.started,
+            state: match &log.end {
+                None => RunState::Unfinished,
+                Some(end) if end.interrupted => RunState::Interrupted,
+                Some(_) if log.trials.len() < header.order.len() => RunState::Unfinished,
+                Some(_) => RunState::Complete,
+            },
+            seams: log.seams.clone(),
+            bakeoff_version: header.bakeoff_version.clone(),
+            suite: header.suite.clone(),
+            suite_path: header.suite_path.clone(),
+            selected: header.selected.clone(),
+            description: header.description.clone(),
+            fixture: header.fixture.clone(),
+            variant: header.variant.clone(),
+            seed: header.seed,
+            rounds: header.rounds,
+            warmup: header.warmup,
+            network: log.tells_network.then(|| header.network.clone()),
+            network_flags: if log.tells_network {
+                reproduce::network_flags(header)
+            } else {
+                Vec::new()
+            },
+        }
     }
 }
 
