@@ -42,6 +42,8 @@ pub(super) enum Command {
     Explain(Explain),
     /// List the runs so far, newest first
     List(List),
+    /// Keep runs over time, for `bakeoff check`
+    History(super::history::args::History),
     /// Look after what builds downloaded: show, check, export, import, serve or remove it
     Mirror(super::mirror::args::Mirror),
     /// Check engine, builder, registry, disk, network and base images

@@ -8,6 +8,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::endpoint::EngineEndpoint;
 use crate::engine::lock::LockError;
 use crate::environment::doctor::reach_engine;
+use crate::history::HistoryError;
 use crate::images::ImagesError;
 use crate::journal::JournalError;
 use crate::mirror::recording::RecordingError;
@@ -28,6 +29,12 @@ pub(super) enum Failure {
     Run(#[from] RunError),
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error("run {0} is not finished")]
+    UnfinishedRun(String),
+    #[error("reading {}: {source}", path.display())]
+    Input { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
@@ -138,6 +145,9 @@ impl Failure {
             | Self::FileExists(_)
             | Self::Damaged(_)
             | Self::Journal(_)
+            | Self::History(_)
+            | Self::UnfinishedRun(_)
+            | Self::Input { .. }
             | Self::Report(_)
             | Self::Lock(LockError::File { .. })
             | Self::NoHome(_)
@@ -198,6 +208,8 @@ impl Failure {
                 | RunError::Stopped => None,
             },
             Self::Journal(error) => error.hint(),
+            Self::History(error) => error.hint(),
+            Self::UnfinishedRun(run) => Some(format!("`bakeoff run --resume {run}` goes on with it")),
             Self::Recording(error) => recording_hint(error),
             Self::NoSuchRecording {
                 nearest: Some(near), ..
@@ -245,7 +257,7 @@ impl Failure {
             Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
             Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
-            Self::NotInRun { .. } | Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } | Self::Interrupted => None,
+            Self::NotInRun { .. } | Self::Input { .. } | Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } | Self::Interrupted => None,
         }
     }
 

@@ -7,6 +7,7 @@ mod downloads;
 mod estimate;
 mod explain;
 mod failure;
+mod history;
 mod list;
 mod mirror;
 mod paths;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::report(&arguments),
         Command::Explain(arguments) => explain::explain_scenarios(&arguments),
         Command::List(arguments) => list::list(&arguments),
+        Command::History(arguments) => history::history(&arguments),
         Command::Mirror(arguments) => runtime.block_on(mirror::mirror(&arguments)),
         Command::Doctor(arguments) => runtime.block_on(doctor::doctor(&arguments)),
         Command::Clean(arguments) => runtime.block_on(clean::clean(&arguments)),

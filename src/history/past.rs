@@ -99,7 +99,8 @@ pub fn identity(fingerprint: &Fingerprint) -> Vec<(String, String)> {
     named(&[
         ("processor", &identity.cpu_model),
         ("processors", &identity.cpus.to_string()),
-        ("memory", &identity.memory.0.to_string()),
+        // To the GiB: a kernel keeps some of a machine's memory for itself, and each version another amount.
+        ("memory", &format!("{} GiB", (identity.memory.0 + (1 << 29)) >> 30)),
         ("engine", &identity.engine),
         ("engine version", &identity.engine_major),
         ("storage driver", &identity.storage_driver),

@@ -5,6 +5,7 @@ mod command_line;
 mod endpoint;
 mod failures;
 mod filesync;
+mod history_command;
 mod isolated;
 mod measuring;
 mod mirror;
