@@ -1,8 +1,23 @@
 //! Statistics: samples and what is said of them. Pure functions of numbers; not for anything that knows what a
-//! phase, a scenario or a unit is.
+//! phase, a scenario or a unit is. Every formula and the reason for every choice are in docs/statistics.md.
+//!
+//! Smaller points are better throughout, as times and sizes are; "faster" stands for smaller.
 
+mod compare;
+mod contrasts;
+mod holm;
+mod level;
+mod magnitude;
+mod null;
+mod positive;
+mod power;
 mod sample;
 mod summary;
 
+pub use compare::{ComparePolicy, Comparison, Outcome, Question, Wins, compare};
+pub use level::{Level, LevelError};
+pub use magnitude::{Effect, EffectError, Magnitude, Relevance};
+pub use positive::{Pairs, PositiveSample};
+pub use power::{Noise, RoundsNeeded, SpreadError, fewest_rounds};
 pub use sample::{Sample, SampleError};
 pub use summary::Summary;

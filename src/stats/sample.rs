@@ -14,6 +14,14 @@ pub enum SampleError {
         /// Its value.
         value: f64,
     },
+    /// A point is none of which ratios can be made.
+    #[error("point {index} of a sample is {value}; ratios need points above 0, from 1e-150 to 1e150")]
+    NotPositive {
+        /// Which point, from 0.
+        index: usize,
+        /// Its value.
+        value: f64,
+    },
 }
 
 /// One or more finite points of one quantity, in the order in which they were measured. The unit is the caller's.
