@@ -12,6 +12,7 @@ pub mod image_archive;
 pub mod inventory;
 pub mod isolated;
 pub mod lock;
+mod pull;
 pub mod reaper;
 pub mod registry;
 pub mod session;
@@ -25,6 +26,7 @@ use crate::units::Bytes;
 
 pub use choice::{Compression, ENGINE_CHOICES, EngineChoice, ImageStore};
 pub use grants::{GrantError, Grants, SecretSource};
+pub use pull::{LayerPull, PullOutcome, PullParts, PullTrace, Stretch};
 pub use types::{
     BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
     EngineInfo, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Powers, Progress,
@@ -114,7 +116,7 @@ pub trait Engine: Clone + Send + Sync {
     ///
     /// # Errors
     /// If no registry can be reached or none has it.
-    fn pull(&self, image: &str, observer: Observer<'_>) -> impl Future<Output = Result<(), EngineError>> + Send;
+    fn pull(&self, image: &str, observer: Observer<'_>) -> impl Future<Output = Result<PullTrace, EngineError>> + Send;
 
     /// Inspects an image; `None` if the engine has none of that name.
     ///

@@ -168,7 +168,7 @@ async fn pull<E: Engine>(engine: &E, reference: &str, observer: Observer<'_>) ->
         }
     };
     tokio::select! {
-        pulled = engine.pull(reference, &listening) => pulled.map_err(|error| error.to_string()),
+        pulled = engine.pull(reference, &listening) => pulled.map(|_| ()).map_err(|error| error.to_string()),
         () = silence => Err(format!("nothing happened for {} s", PULL_SILENCE.as_secs())),
     }
 }

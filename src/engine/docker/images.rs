@@ -8,29 +8,17 @@ use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::Request;
 use hyper::body::Frame;
-use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 
-use super::build::refusal;
 use super::cache::percent_encoded;
 use super::{DockerEngine, failed, is_absent, said};
-use crate::engine::credentials;
 use crate::engine::http::{self, Lines};
-use crate::engine::{
-    EngineError, EngineInfo, ImageDetails, Observer, Owned, OwnedKind, Progress, RUN_LABEL, STAND_IN_LABEL,
-};
-use crate::units::{Bytes, with_causes};
+use crate::engine::{EngineError, EngineInfo, ImageDetails, Owned, OwnedKind, RUN_LABEL, STAND_IN_LABEL};
+use crate::units::Bytes;
 
 fn unsigned(value: Option<i64>) -> u64 {
     value.and_then(|value| u64::try_from(value).ok()).unwrap_or(0)
-}
-
-/// A line of the answer to a pull.
-#[derive(Deserialize)]
-struct Pulled {
-    status: Option<String>,
-    error: Option<String>,
 }
 
 impl DockerEngine {
@@ -109,58 +97,6 @@ impl DockerEngine {
             // An id is no reference.
             _ => inspected,
         }
-    }
-
-    pub(super) async fn run_pull(&self, image: &str, observer: Observer<'_>) -> Result<(), EngineError> {
-        // Without a tag the engine would pull every tag that the repository has.
-        let name = image.rsplit('/').next().unwrap_or(image);
-        let tag = if name.contains(':') || name.contains('@') {
-            None
-        } else {
-            Some("latest")
-        };
-        let (credentials, unknown) = credentials::header_of_image(image).await;
-        // Why there are none is worth telling once they are missed.
-        let fail = |reason: String| EngineError::Operation {
-            operation: "pull",
-            subject: image.to_owned(),
-            reason: match &unknown {
-                Some(error) => format!("{reason} ({error})"),
-                None => reason,
-            },
-        };
-        let mut path = format!("/images/create?fromImage={}", percent_encoded(image));
-        if let Some(tag) = tag {
-            path.push_str("&tag=");
-            path.push_str(tag);
-        }
-        let request = Request::post(path)
-            .header("Host", "docker")
-            .header("X-Registry-Auth", credentials)
-            .body(http::empty())
-            .map_err(|error| fail(error.to_string()))?;
-        let response = http::send(self.address(), request)
-            .await
-            .map_err(|error| fail(with_causes(&error)))?;
-        if !response.status().is_success() {
-            let body = response.into_body().collect().await;
-            let body = body.map_err(|error| fail(with_causes(&error)))?;
-            return Err(fail(refusal(&body.to_bytes())));
-        }
-        let mut lines = Lines::new(response.into_body());
-        while let Some(line) = lines.next().await.map_err(|error| fail(with_causes(&error)))? {
-            let line: Pulled = serde_json::from_slice(&line).map_err(|error| EngineError::Protocol {
-                operation: "pull",
-                reason: error.to_string(),
-            })?;
-            if let Some(reason) = line.error {
-                return Err(fail(reason));
-            }
-            if let Some(status) = line.status {
-                observer(Progress::Note(format!("pulling {image}: {status}")));
-            }
-        }
-        Ok(())
     }
 
     pub(super) async fn import_rootfs(&self, rootfs: &Path, tag: &str, changes: &[String]) -> Result<(), EngineError> {

@@ -6,6 +6,7 @@ mod cache;
 mod containers;
 mod images;
 mod inventory;
+mod pull;
 mod push;
 mod trace;
 
@@ -21,7 +22,7 @@ use super::http::{self, Address, HttpError};
 use super::inventory::Inventory;
 use super::{
     BuildFailure, BuildRequest, BuildTrace, CacheRecord, Container, ContainerExit, ContainerSpec, Engine, EngineError,
-    EngineInfo, ImageDetails, Observer, Owned, PushTrace,
+    EngineInfo, ImageDetails, Observer, Owned, PullTrace, PushTrace,
 };
 use crate::units::{Bytes, with_causes};
 
@@ -168,7 +169,7 @@ impl Engine for DockerEngine {
     async fn push(&self, image: &str, observer: Observer<'_>) -> Result<PushTrace, EngineError> {
         self.run_push(image, observer).await
     }
-    async fn pull(&self, image: &str, observer: Observer<'_>) -> Result<(), EngineError> {
+    async fn pull(&self, image: &str, observer: Observer<'_>) -> Result<PullTrace, EngineError> {
         within(FETCH_LIMIT, "pull", image, self.run_pull(image, observer)).await
     }
     async fn image(&self, image: &str) -> Result<Option<ImageDetails>, EngineError> {
