@@ -365,6 +365,8 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, index: usize
             ..BuildTrace::default()
         }),
         push: None,
+        pull: None,
+        start: None,
         image: build.then(|| ImageDetails {
             size: Bytes(size),
             ..ImageDetails::default()

@@ -71,6 +71,8 @@ pub struct IsolatedSpec {
     pub store: Option<ImageStore>,
     /// What its container may do: [`Powers::All`] or [`Powers::Engine`].
     pub powers: Powers,
+    /// Registries, `NAME:PORT`, that it may speak plain HTTP to.
+    pub insecure_registries: Vec<String>,
 }
 
 /// A throw-away engine that was made and removed again.
@@ -232,6 +234,8 @@ fn container(spec: &IsolatedSpec, folder: &Path) -> ContainerSpec {
     if let Some(mtu) = spec.mtu {
         command.push(format!("--mtu={mtu}"));
     }
+    let insecure = spec.insecure_registries.iter();
+    command.extend(insecure.map(|registry| format!("--insecure-registry={registry}")));
     let settings = settings(spec.store);
     let files = (settings != "{}").then(|| {
         let file = [("etc/docker/daemon.json".into(), settings.into_bytes())];

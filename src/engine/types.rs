@@ -314,7 +314,7 @@ pub enum Powers {
 pub struct Container {
     /// Its id.
     pub id: String,
-    /// The ports of the engine's host that its published ports got, in their order.
+    /// The ports of the engine's host that its published ports got, in their order; 0 if the container ended at once.
     pub ports: Vec<u16>,
 }
 
@@ -331,6 +331,8 @@ impl Container {
 pub struct ContainerExit {
     /// Its exit code.
     pub code: i64,
+    /// When the engine told of it, by the client's clock: its log is read after that.
+    pub told: std::time::Instant,
     /// What it wrote, standard output and error together.
     pub log: String,
 }

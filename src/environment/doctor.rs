@@ -216,6 +216,7 @@ async fn try_isolated<E: Engine>(engine: &E, image: String) -> Result<TriedOut, 
         mtu,
         store: None,
         powers: Powers::All,
+        insecure_registries: Vec::new(),
     };
     let tried = Isolated::try_out(engine, &spec).await;
     let removed = engine.remove_network(&name).await;

@@ -6,6 +6,7 @@ mod fingerprint;
 mod header;
 mod host;
 mod image;
+mod moved;
 mod network;
 mod phase;
 mod seam;

@@ -8,14 +8,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Journal;
 use crate::engine::inventory::ThingKind;
 use crate::engine::{
-    BuildTrace, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Progress, PushTrace, StepPart, StepTrace,
+    BuildTrace, ImageDetails, Interval, LayerOutcome, LayerPull, LayerPush, LogLine, Progress, PullOutcome, PullTrace,
+    PushTrace, StepPart, StepTrace, Stretch,
 };
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::mirror::{Kind, Origin, Transfer};
 use crate::runner::event::{
     Asker, BaseImage, Change, Cleanup, Failure, HostProof, HostThing, Manifest, NetworkHead, Outcome, PhaseHead,
-    PhaseRecord, PublishedHead, RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StepTransfer,
-    TrialKey, TrialRecord,
+    PhaseRecord, PublishedHead, RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StartTrace,
+    StepTransfer, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -174,6 +175,8 @@ fn phase(name: &str, outcome: Outcome) -> PhaseRecord {
         outcome,
         build: None,
         push: None,
+        pull: None,
+        start: None,
         image: None,
         transfers: None,
         manifest: None,
@@ -325,6 +328,50 @@ pub fn push_phase() -> PhaseRecord {
     }
 }
 
+/// A pull in which every fate of a layer occurs.
+pub fn pull_phase() -> PhaseRecord {
+    let stretch = |from, to| {
+        Some(Stretch {
+            from: Nanos(from),
+            to: Nanos(to),
+        })
+    };
+    let layer = |outcome, downloading, extracting| LayerPull {
+        id: "8d5ac3489996".to_owned(),
+        outcome,
+        downloading,
+        extracting,
+    };
+    PhaseRecord {
+        pull: Some(PullTrace {
+            wall: Nanos(900_000_000),
+            layers: vec![
+                layer(PullOutcome::Exists, None, None),
+                layer(
+                    PullOutcome::Pulled,
+                    stretch(10_000_000, 400_000_000),
+                    stretch(410_000_000, 890_000_001),
+                ),
+                layer(PullOutcome::Unknown, stretch(10_000_000, 10_000_000), None),
+            ],
+            digest: "sha256:cc".to_owned(),
+            retries: 1,
+        }),
+        ..phase("hot pull", Outcome::Measured)
+    }
+}
+
+/// A start that was measured.
+pub fn start_phase() -> PhaseRecord {
+    PhaseRecord {
+        start: Some(StartTrace {
+            running: Nanos(310_000_000),
+            asked: 27,
+        }),
+        ..phase("cold start", Outcome::Measured)
+    }
+}
+
 /// A failed build, with everything that is known of it.
 pub fn failed_phase() -> PhaseRecord {
     PhaseRecord {
@@ -456,6 +503,8 @@ pub fn events() -> Vec<RunEvent> {
     for phase in [
         build_phase(),
         push_phase(),
+        pull_phase(),
+        start_phase(),
         failed_phase(),
         bare_failed_phase(),
         skipped_phase(),

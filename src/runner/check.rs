@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::event::Outcome;
+use super::event::{Manifest, Outcome};
 use crate::dockerfile::Dockerfile;
 use crate::engine::registry::RegistryManifest;
-use crate::engine::{BuildTrace, Compression, EngineError, ImageDetails, PushTrace, StepTrace};
+use crate::engine::{BuildTrace, Compression, EngineError, ImageDetails, PullOutcome, PullTrace, PushTrace, StepTrace};
 use crate::suite::Temperature;
 
 /// The steps that do the user's work, as opposed to loading bases and contexts.
@@ -99,6 +99,83 @@ pub fn push(
     outcome(reasons)
 }
 
+/// A finished pull, and what is known beside it.
+#[derive(Debug, Clone, Copy)]
+pub struct Pulled<'a> {
+    /// What the phase claims.
+    pub temperature: Temperature,
+    /// The pull.
+    pub trace: &'a PullTrace,
+    /// The images that the machine had before.
+    pub had: usize,
+    /// The image as the machine has it now.
+    pub image: Option<&'a ImageDetails>,
+    /// What was pushed.
+    pub pushed: &'a Manifest,
+}
+
+/// Checks a finished pull: the machine has the image that was pushed. Before a cold one it had none, and every layer of the
+/// manifest was downloaded; before a hot one it had some, and at least one layer was downloaded; in a no-op none was.
+#[must_use]
+pub fn pull(pulled: &Pulled<'_>) -> Outcome {
+    let (trace, pushed) = (pulled.trace, pulled.pushed);
+    let mut reasons = Vec::new();
+    match pulled.image {
+        None => reasons.push("the machine has no image of that name after the pull".to_owned()),
+        Some(image) if !image.repo_digests.iter().any(|known| known.ends_with(&pushed.digest)) => {
+            reasons.push(format!("the machine does not have what was pushed, {}", pushed.digest));
+        }
+        Some(_) => {}
+    }
+    if trace.digest != pushed.digest {
+        let (got, sent) = (&trace.digest, &pushed.digest);
+        reasons.push(format!("the engine says that it pulled {got:?}, and {sent} was pushed"));
+    }
+    let such = |outcome| {
+        trace
+            .layers
+            .iter()
+            .filter(move |layer| layer.outcome == outcome)
+            .count()
+    };
+    let (new, old) = (such(PullOutcome::Pulled), such(PullOutcome::Exists));
+    match pulled.temperature {
+        Temperature::Cold => {
+            if pulled.had > 0 {
+                reasons.push(format!("the machine had {} images before a cold pull", pulled.had));
+            }
+            if old > 0 {
+                reasons.push(format!("the machine had {old} layers of a cold pull before it"));
+            }
+            // The engine's ids are the beginnings of the digests.
+            let came = |digest: &str| {
+                let digest = digest.rsplit(':').next().unwrap_or_default();
+                let mut layers = trace.layers.iter();
+                layers.any(|layer| layer.outcome == PullOutcome::Pulled && digest.starts_with(&layer.id))
+            };
+            let missing = pushed.layers.iter().filter(|(digest, _)| !came(digest)).count();
+            if missing > old {
+                let all = pushed.layers.len();
+                reasons.push(format!("{missing} of {all} layers of a cold pull were not downloaded"));
+            }
+        }
+        Temperature::Hot => {
+            if pulled.had == 0 {
+                reasons.push("the machine had no image before a hot pull".to_owned());
+            }
+            if new == 0 {
+                reasons.push("the machine had every layer of a hot pull before it".to_owned());
+            }
+        }
+        Temperature::Noop if new > 0 => reasons.push(format!("a no-op pull downloaded {new} layers")),
+        Temperature::Noop => {}
+    }
+    if trace.retries > 0 {
+        reasons.push("the registry did not answer at once: the engine waited, and tried again".to_owned());
+    }
+    outcome(reasons)
+}
+
 /// Whether a layer's media type is that of a compression (OCI image specification, "media types"; Docker's end in
 /// `.tar.gzip` where OCI's end in `.tar+gzip`).
 fn is_compressed_by(media_type: &str, compression: Compression) -> bool {
@@ -121,7 +198,7 @@ fn outcome(reasons: Vec<String>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Interval, LayerOutcome, LayerPush};
+    use crate::engine::{Interval, LayerOutcome, LayerPull, LayerPush};
     use crate::units::Bytes;
 
     const DOCKERFILE: &str = "FROM python AS a\nWORKDIR /app\nRUN make\nFROM python\nCOPY --from=a /app /app\n";
@@ -230,6 +307,108 @@ mod tests {
             &build(Temperature::Cold, &built([false; 3]), &dockerfile, None),
             "no image"
         ));
+    }
+
+    fn checked_pull(temperature: Temperature, had: usize, outcomes: [PullOutcome; 2]) -> Outcome {
+        let layers = ["aa01", "bb02"].iter().zip(outcomes);
+        let trace = PullTrace {
+            digest: "sha256:d1".into(),
+            layers: layers
+                .map(|(id, outcome)| LayerPull {
+                    id: (*id).into(),
+                    outcome,
+                    downloading: None,
+                    extracting: None,
+                })
+                .collect(),
+            ..PullTrace::default()
+        };
+        let image = ImageDetails {
+            repo_digests: vec!["engine:5000/bakeoff/a@sha256:d1".into()],
+            ..ImageDetails::default()
+        };
+        let pushed = Manifest {
+            digest: "sha256:d1".into(),
+            layers: vec![("sha256:aa0133".into(), Bytes(1)), ("sha256:bb0244".into(), Bytes(1))],
+            new_bytes: Bytes(2),
+        };
+        pull(&Pulled {
+            temperature,
+            trace: &trace,
+            had,
+            image: Some(&image),
+            pushed: &pushed,
+        })
+    }
+
+    #[test]
+    fn a_cold_pull_downloads_everything_onto_an_empty_machine() {
+        use PullOutcome::{Exists, Pulled, Unknown};
+        assert_eq!(checked_pull(Temperature::Cold, 0, [Pulled, Pulled]), Outcome::Measured);
+        assert!(is_invalid(
+            &checked_pull(Temperature::Cold, 2, [Pulled, Pulled]),
+            "had 2 images"
+        ));
+        assert!(is_invalid(
+            &checked_pull(Temperature::Cold, 0, [Exists, Pulled]),
+            "had 1 layers"
+        ));
+        assert!(is_invalid(
+            &checked_pull(Temperature::Cold, 0, [Unknown, Pulled]),
+            "1 of 2 layers"
+        ));
+    }
+
+    #[test]
+    fn a_hot_pull_finds_something_and_downloads_something() {
+        use PullOutcome::{Exists, Pulled};
+        assert_eq!(checked_pull(Temperature::Hot, 1, [Exists, Pulled]), Outcome::Measured);
+        assert!(is_invalid(
+            &checked_pull(Temperature::Hot, 0, [Pulled, Pulled]),
+            "no image before"
+        ));
+        assert!(is_invalid(
+            &checked_pull(Temperature::Hot, 1, [Exists, Exists]),
+            "every layer"
+        ));
+        assert_eq!(checked_pull(Temperature::Noop, 1, [Exists, Exists]), Outcome::Measured);
+        assert!(is_invalid(
+            &checked_pull(Temperature::Noop, 1, [Exists, Pulled]),
+            "downloaded 1"
+        ));
+    }
+
+    #[test]
+    fn a_pull_brings_what_was_pushed() {
+        let trace = PullTrace {
+            digest: "sha256:d1".into(),
+            ..PullTrace::default()
+        };
+        let pushed = |digest: &str| Manifest {
+            digest: digest.into(),
+            ..Manifest::default()
+        };
+        let checked = |trace: &PullTrace, image: Option<&ImageDetails>, digest: &str| {
+            pull(&Pulled {
+                temperature: Temperature::Noop,
+                trace,
+                had: 1,
+                image,
+                pushed: &pushed(digest),
+            })
+        };
+        let image = ImageDetails {
+            repo_digests: vec!["r/a@sha256:d1".into()],
+            ..ImageDetails::default()
+        };
+        assert_eq!(checked(&trace, Some(&image), "sha256:d1"), Outcome::Measured);
+        assert!(is_invalid(&checked(&trace, None, "sha256:d1"), "no image"));
+        let Outcome::Invalid(reasons) = checked(&trace, Some(&image), "sha256:d2") else {
+            panic!("another image")
+        };
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        let retried = PullTrace { retries: 1, ..trace };
+        assert!(is_invalid(&checked(&retried, Some(&image), "sha256:d1"), "tried again"));
     }
 
     #[test]

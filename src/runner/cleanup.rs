@@ -68,6 +68,11 @@ impl<E: Engine> Trial<'_, E> {
                 cleanup.problems.push(error.to_string());
             }
         };
+        if let Some(machine) = self.machine.take() {
+            for error in machine.remove(engine).await {
+                note(Err(error));
+            }
+        }
         note(engine.remove_container(&self.registry.id).await);
         note(engine.remove_volume(&self.registry_volume).await);
         let isolated = self.place.isolated.take();

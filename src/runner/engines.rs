@@ -13,7 +13,7 @@ use crate::engine::isolated::{Isolated, IsolatedSpec, PROBE_PORT, REGISTRY_PORT}
 use crate::engine::{Builder, Container, Engine, EngineChoice, EngineError, EngineInfo, ImageStore, Powers, Publish};
 use crate::environment::host;
 use crate::images::{BaseImages, ImagesError};
-use crate::suite::Scenario;
+use crate::suite::{PhaseKind, Scenario};
 
 /// What decides which engine a scenario gets.
 type Wanted = (EngineChoice, Option<ImageStore>);
@@ -25,12 +25,28 @@ pub(super) struct Kind {
     pub made_of: Option<Isolation>,
     /// What one of its kind says of itself.
     pub info: EngineInfo,
+    /// What images are pulled onto that were built in it, or why there is nothing; if the journey has a pull.
+    pub pulls: Option<Result<Pulling, String>>,
+}
+
+/// The engines that images are pulled onto.
+#[derive(Debug, Clone)]
+pub(super) struct Pulling {
+    /// How they are made.
+    pub made_of: Isolation,
+    /// What one says of itself.
+    info: EngineInfo,
 }
 
 impl Kind {
     /// `host` or `isolated`.
     pub fn name(&self) -> &'static str {
         if self.made_of.is_some() { "isolated" } else { "host" }
+    }
+
+    /// The engines that images are pulled onto, if there can be any.
+    fn pulling(&self) -> Option<&Pulling> {
+        self.pulls.as_ref()?.as_ref().ok()
     }
 
     fn keeps_layers_as_they_come(&self) -> bool {
@@ -137,9 +153,13 @@ impl<E: Engine> Session<'_, E> {
     /// Finds out which engines the scenarios get, and makes one of each kind once to see that it works.
     pub(super) async fn prepare_engines(&mut self, host: &EngineInfo) -> Result<(), RunError> {
         let wanted: BTreeSet<Wanted> = self.suite.scenarios.iter().map(wanted).collect();
-        let own = |kind: Option<Isolation>, info: EngineInfo| Kind { made_of: kind, info };
+        let own = |made_of: Option<Isolation>, info: EngineInfo| Kind {
+            made_of,
+            info,
+            pulls: None,
+        };
         for (choice, store) in wanted {
-            let kind = match &choice {
+            let mut kind = match &choice {
                 EngineChoice::Host => own(None, host.clone()),
                 EngineChoice::Isolated(version) => {
                     let (isolation, info) = self.try_isolated(version.as_deref(), store).await?;
@@ -163,6 +183,9 @@ impl<E: Engine> Session<'_, E> {
                     found: kind.info.image_store.clone(),
                 });
             }
+            if self.has_pulls() {
+                kind.pulls = Some(self.pulling(&kind).await?);
+            }
             self.engines.kinds.insert((choice, store), kind);
         }
         self.check_compression()?;
@@ -176,6 +199,55 @@ impl<E: Engine> Session<'_, E> {
             self.save_bases(stores.contains(&false), stores.contains(&true)).await?;
         }
         Ok(())
+    }
+
+    /// Whether anything is pulled in the journey.
+    fn has_pulls(&self) -> bool {
+        self.suite.journey.iter().any(|phase| phase.kind == PhaseKind::Pull)
+    }
+
+    /// What is pulled onto what was built in such an engine: its like, or where that is the host's, which can't be emptied, a
+    /// throw-away one that keeps images in the same way.
+    async fn pulling(&mut self, kind: &Kind) -> Result<Result<Pulling, String>, RunError> {
+        if let Some(made_of) = kind.made_of.clone() {
+            let info = kind.info.clone();
+            return Ok(Ok(Pulling { made_of, info }));
+        }
+        if let Some(reason) = &self.engines.fallback {
+            return Ok(Err(reason.clone()));
+        }
+        match self.try_isolated(None, ImageStore::named(&kind.info.image_store)).await {
+            Ok((made_of, info)) => Ok(Ok(Pulling { made_of, info })),
+            Err(error @ (RunError::Engine(_) | RunError::Images(_) | RunError::EngineVersion { .. })) => {
+                let reason = error.to_string();
+                self.note(format!(
+                    "warning: nothing can be pulled, for want of an isolated engine: {reason}"
+                ));
+                Ok(Err(reason))
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The network in which engines that pull find the registry of a trial in the host's engine.
+    pub(super) fn network_of_pulls(&self) -> Option<&str> {
+        let network = self.engines.network.as_ref().filter(|_| self.has_pulls());
+        network.map(|(name, _)| name.as_str())
+    }
+
+    /// An engine that holds nothing, for pulls from a registry, `NAME:PORT`.
+    pub(super) async fn machine(
+        &self,
+        pulling: &Pulling,
+        name: String,
+        registry: String,
+    ) -> Result<Isolated<E>, EngineError> {
+        let network = self.network_of_pulls().unwrap_or_default();
+        let spec = IsolatedSpec {
+            insecure_registries: vec![registry],
+            ..self.isolated_spec(&pulling.made_of, name, network)
+        };
+        Isolated::start(self.engine, &spec).await
     }
 
     fn check_compression(&self) -> Result<(), RunError> {
@@ -259,6 +331,7 @@ impl<E: Engine> Session<'_, E> {
             mtu: host::uplink_mtu(),
             store: isolation.store,
             powers: isolation.powers,
+            insecure_registries: Vec::new(),
         }
     }
 
@@ -302,8 +375,11 @@ impl<E: Engine> Session<'_, E> {
 
     /// The images that throw-away engines are made of.
     pub(super) fn engine_images(&self) -> impl Iterator<Item = &str> {
-        self.kinds()
-            .filter_map(|kind| Some(kind.made_of.as_ref()?.image.as_str()))
+        self.kinds().flat_map(|kind| {
+            let of_pulls = kind.pulling().map(|pulling| pulling.made_of.image.as_str());
+            let own = kind.made_of.as_ref().map(|isolation| isolation.image.as_str());
+            own.into_iter().chain(of_pulls)
+        })
     }
 
     /// Every kind of engine, for the journal.
@@ -321,6 +397,16 @@ impl<E: Engine> Session<'_, E> {
             },
         };
         let mut heads: Vec<EngineHead> = self.engines.kinds.iter().map(head).collect();
+        let of_host = self.kinds().filter(|kind| kind.made_of.is_none());
+        heads.extend(of_host.filter_map(Kind::pulling).map(|pulling| EngineHead {
+            choice: PhaseKind::Pull.name().to_owned(),
+            kind: "isolated".to_owned(),
+            version: pulling.info.version.clone(),
+            api_version: pulling.info.api_version.clone(),
+            storage_driver: pulling.info.storage_driver.clone(),
+            image_store: pulling.info.image_store.clone(),
+            fallback: None,
+        }));
         heads.dedup();
         heads
     }
@@ -348,7 +434,7 @@ impl<E: Engine> Session<'_, E> {
                 asks_registries: as_they_come,
             });
         };
-        let spec = self.isolated_spec(isolation, format!("bakeoff-{nonce}-engine"), network);
+        let spec = self.isolated_spec(isolation, container_of_trial(nonce), network);
         let isolated = Isolated::start(self.engine, &spec).await?;
         let engine = isolated.engine.clone();
         for base in &self.engines.bases {
@@ -377,6 +463,11 @@ impl<E: Engine> Session<'_, E> {
             let _ = self.engine.remove_network(network).await;
         }
     }
+}
+
+/// The name of a trial's own engine, in the network of the run.
+pub(super) fn container_of_trial(nonce: &str) -> String {
+    format!("bakeoff-{nonce}-engine")
 }
 
 /// A saved image under another name.

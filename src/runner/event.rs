@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::engine::inventory::ThingKind;
-use crate::engine::{BuildTrace, ImageDetails, PushTrace};
+use crate::engine::{BuildTrace, ImageDetails, PullTrace, PushTrace};
 use crate::environment::Fingerprint;
 use crate::mirror::Transfer;
 use crate::units::{Bytes, Nanos, RunId};
@@ -149,7 +149,8 @@ pub struct ScenarioHead {
 /// An engine that scenarios were measured in.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EngineHead {
-    /// What was asked for: `auto`, `host`, `isolated:28`.
+    /// What was asked for: `auto`, `host`, `isolated:28`; `pull` for the engine that images are pulled onto, where
+    /// that is none of the others.
     pub choice: String,
     /// What that was: `host` or `isolated`.
     pub kind: String,
@@ -194,9 +195,9 @@ pub struct RecordingHead {
 pub struct PhaseHead {
     /// Its name, a row of the table.
     pub name: String,
-    /// `build` or `push`.
+    /// `build`, `push`, `pull` or `start`.
     pub kind: String,
-    /// The image it makes or pushes.
+    /// The image it makes, pushes, pulls or starts.
     pub image: String,
     /// `cold`, `hot` or `noop`.
     pub temperature: String,
@@ -251,12 +252,25 @@ pub struct PhaseRecord {
     pub build: Option<BuildTrace>,
     /// The trace of a push.
     pub push: Option<PushTrace>,
-    /// The image that a build made.
+    /// The trace of a pull.
+    pub pull: Option<PullTrace>,
+    /// The trace of a start.
+    pub start: Option<StartTrace>,
+    /// The image that a build made, or that a pull brought.
     pub image: Option<ImageDetails>,
     /// What the registry holds after a push.
     pub manifest: Option<Manifest>,
     /// What a build downloaded through the mirror, in the order in which it asked; `None` without a mirror.
     pub transfers: Option<Vec<StepTransfer>>,
+}
+
+/// A start that ended well: the image proved that it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StartTrace {
+    /// The time from the request until the engine said that the container runs.
+    pub running: Nanos,
+    /// How often it was asked for an answer over HTTP; 0 where a command had to end.
+    pub asked: u32,
 }
 
 /// A download with the step that asked for it.

@@ -1,5 +1,5 @@
 //! What fails outside of a phase's own doing: the engine, the registry, the mirror, a full disk. It ends its trial and not the
-//! run: the next trial may fare better, mostly in an engine of its own. Not for: builds and pushes that fail by themselves.
+//! run: the next trial may fare better, mostly in an engine of its own. Not for: phases that fail by themselves.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -10,7 +10,7 @@ use super::event::{PhaseHead, PublishedHead, RunHeader, ScenarioHead};
 use crate::engine::{Engine, EngineInfo};
 use crate::environment;
 use crate::plan::Plan;
-use crate::suite::{Fixture, PhaseKind, PhaseSpec, PublishedFigure, Scenario, Temperature};
+use crate::suite::{Fixture, PhaseSpec, PublishedFigure, Scenario, Temperature};
 
 impl<E: Engine> Session<'_, E> {
     pub(super) fn header(&self, plan: &Plan) -> RunHeader {
@@ -72,14 +72,6 @@ impl<E: Engine> Session<'_, E> {
     }
 }
 
-/// The names that journals and reports use for a phase's kind.
-pub(super) const fn kind_name(kind: PhaseKind) -> &'static str {
-    match kind {
-        PhaseKind::Build => "build",
-        PhaseKind::Push => "push",
-    }
-}
-
 /// The files of the context that edits change, and the lock file that is made anew from them.
 fn changed_files(edits: &[String], fixture: &Fixture) -> Vec<String> {
     let edits = edits.iter().filter_map(|name| fixture.edits.get(name));
@@ -102,7 +94,7 @@ pub(super) fn phase_head(spec: &PhaseSpec, fixture: &Fixture) -> PhaseHead {
     };
     PhaseHead {
         name: spec.name.clone(),
-        kind: kind_name(spec.kind).to_owned(),
+        kind: spec.kind.name().to_owned(),
         image: spec.image.clone(),
         temperature: temperature.to_owned(),
         edits: spec.edits.clone(),

@@ -16,8 +16,10 @@ mod phase;
 mod prepare;
 mod probe;
 mod proof;
+mod pull;
 mod redact;
 mod resume;
+mod start;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -299,7 +301,7 @@ async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) 
     for spec in &session.suite.journey {
         let mut record = match (&failed, &broken) {
             (Some(cause), _) => trial.skipped(spec, cause),
-            // A push of an image that was built is still worth measuring after a later build failed.
+            // An image that was built is still worth pushing and starting after a later build failed.
             (None, Some(cause)) if spec.kind == PhaseKind::Build || !trial.has_image(spec) => {
                 trial.skipped(spec, cause)
             }
@@ -337,6 +339,8 @@ impl PhaseRecord {
             outcome,
             build: None,
             push: None,
+            pull: None,
+            start: None,
             image: None,
             manifest: None,
             transfers: None,

@@ -16,7 +16,7 @@ use crate::suite::{PhaseKind, PhaseSpec};
 use crate::units::Bytes;
 
 /// Log lines that a failure shows.
-const LAST_LINES: usize = 20;
+pub(super) const LAST_LINES: usize = 20;
 
 impl<E: Engine> Trial<'_, E> {
     /// Runs one phase; `times` is how often its edits have been applied in this trial before.
@@ -27,10 +27,12 @@ impl<E: Engine> Trial<'_, E> {
         match spec.kind {
             PhaseKind::Build => self.build(spec, times).await,
             PhaseKind::Push => self.push(spec).await,
+            PhaseKind::Pull => self.pull(spec).await,
+            PhaseKind::Start => self.start(spec).await,
         }
     }
 
-    fn begins(&self, spec: &PhaseSpec) -> Result<(), RunError> {
+    pub(super) fn begins(&self, spec: &PhaseSpec) -> Result<(), RunError> {
         let (trial, phase) = (self.key.clone(), spec.name.clone());
         self.session.tell(RunEvent::PhaseStarted {
             trial,
@@ -46,6 +48,7 @@ impl<E: Engine> Trial<'_, E> {
         let tag = self.image_name(&spec.image);
         // If this build fails, what an earlier one left under the name must not be pushed in its place.
         self.images.remove(&spec.image);
+        self.started.remove(&spec.image);
         let mut build_args = session.build_args(self.scenario);
         if self.scenario.builder == Builder::Buildkit {
             // BuildKit keeps cache mounts by id for the whole daemon; a namespace makes them the trial's own.
@@ -191,6 +194,8 @@ impl<E: Engine> Trial<'_, E> {
         let Some(name) = self.images.get(&spec.image).cloned() else {
             return Ok(self.skipped(spec, &format!("there is no image {}", spec.image)));
         };
+        // The same for a push that fails and the pull after it.
+        self.pushed.remove(&spec.image);
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
@@ -230,11 +235,13 @@ impl<E: Engine> Trial<'_, E> {
                     let new_bytes = new.into_iter().map(|(_, size)| *size).sum();
                     self.registry_layers
                         .extend(held.layers.iter().map(|(digest, _)| digest.clone()));
-                    record.manifest = Some(Manifest {
+                    let manifest = Manifest {
                         digest: trace.digest.clone(),
                         layers: held.layers,
                         new_bytes,
-                    });
+                    };
+                    self.pushed.insert(spec.image.clone(), manifest.clone());
+                    record.manifest = Some(manifest);
                 }
                 record.push = Some(trace);
             }

@@ -1,21 +1,95 @@
-//! Starts each image that a trial built and checks that it works, so that a broken image can't win. It happens after the
-//! last phase, unmeasured: a started container would warm caches for the phase after it.
+//! Starts images and asks them whether they work: in phases of the kind `start` as fast as it can, and after the last phase
+//! each image that the trial built, unmeasured, so that a broken image can't win. (A started container would warm caches for
+//! the phase after it.)
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Trial;
 use crate::engine::http::{self, Address};
-use crate::engine::{Container, ContainerSpec, Engine};
-use crate::suite::Probe;
+use crate::engine::{Container, ContainerSpec, Engine, EngineError};
+use crate::suite::{Probe, Suite};
+use crate::units::Nanos;
 
-/// How long an image may take to answer.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How often an image is asked over HTTP while nothing is measured.
+const UNMEASURED: Duration = Duration::from_millis(100);
+
+/// And while its start is measured: so much may be missing between its first answer and the figure. More often, and asking
+/// takes the processor away from what is asked.
+const MEASURED: Duration = Duration::from_millis(10);
+
+/// How an image is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// How long it may take to answer.
+    limit: Duration,
+    /// How long it is left alone after a request that got no answer.
+    pause: Duration,
+    /// Whether an answer with a status of 400 or above may be followed by a better one.
+    hopes: bool,
+}
+
+impl Patience {
+    fn probing(suite: &Suite) -> Self {
+        Self {
+            limit: suite.probe_limit,
+            pause: UNMEASURED,
+            hopes: false,
+        }
+    }
+
+    pub(super) fn measuring(suite: &Suite) -> Self {
+        Self {
+            limit: suite.probe_limit.min(suite.timeout),
+            pause: MEASURED,
+            hopes: true,
+        }
+    }
+}
+
+/// What became of an image that was started and asked.
+pub(super) struct Asked {
+    /// The time from the request until the engine said that the container runs.
+    pub running: Nanos,
+    /// The time from the request until it was known whether the image works.
+    pub wall: Nanos,
+    /// How often it was asked over HTTP.
+    pub times: u32,
+    /// Whether it works.
+    pub answer: Result<(), Ailment>,
+}
+
+/// Why an image does not work.
+pub(super) struct Ailment {
+    pub reason: String,
+    /// What its container wrote.
+    pub log: String,
+}
+
+impl Ailment {
+    fn of(reason: &EngineError) -> Self {
+        Self {
+            reason: reason.to_string(),
+            log: String::new(),
+        }
+    }
+
+    /// All of it in one line.
+    fn told(self) -> String {
+        match tail(&self.log) {
+            log if log.is_empty() => self.reason,
+            log => format!("{}: {log}", self.reason),
+        }
+    }
+}
 
 impl<E: Engine> Trial<'_, E> {
     /// The images that work, and those that don't with the reason.
     pub(super) async fn probe_images(&self) -> (Vec<String>, Vec<(String, String)>) {
         let (mut works, mut broken) = (Vec::new(), Vec::new());
-        let Some(probe) = &self.session.suite.probe else {
+        let suite = self.session.suite;
+        let Some(probe) = &suite.probe else {
             return (works, broken);
         };
         for (image, name) in &self.images {
@@ -23,22 +97,25 @@ impl<E: Engine> Trial<'_, E> {
                 "starting the {image} image of {} to see that it works",
                 self.key.scenario
             ));
-            let answer = tokio::select! {
+            let purpose = format!("probe-{}", super::trial::slug(image));
+            let asked = tokio::select! {
                 biased;
                 () = self.session.cancel.cancelled() => return (works, broken),
-                answer = self.probe(image, name, probe) => answer,
+                asked = self.ask(&purpose, name, probe, Patience::probing(suite)) => asked,
             };
-            match answer {
+            match asked.answer {
                 Ok(()) => works.push(image.clone()),
-                Err(reason) => broken.push((image.clone(), reason)),
+                Err(ailment) => broken.push((image.clone(), ailment.told())),
             }
         }
         (works, broken)
     }
 
-    async fn probe(&self, image: &str, name: &str, probe: &Probe) -> Result<(), String> {
+    /// Starts an image, asks it, and removes its container.
+    pub(super) async fn ask(&self, purpose: &str, name: &str, probe: &Probe, patience: Patience) -> Asked {
+        let engine = &self.place.engine;
         let spec = ContainerSpec {
-            name: format!("bakeoff-{}-probe-{}", self.nonce, super::trial::slug(image)),
+            name: format!("bakeoff-{}-{purpose}", self.nonce),
             image: name.to_owned(),
             command: match probe {
                 Probe::Command(command) => Some(command.clone()),
@@ -51,69 +128,110 @@ impl<E: Engine> Trial<'_, E> {
             },
             ..ContainerSpec::default()
         };
-        let container = self
-            .place
-            .engine
-            .start(&spec)
-            .await
-            .map_err(|error| error.to_string())?;
-        let answer = async {
-            match probe {
-                Probe::Command(command) => self.ends_well(&container, command).await,
-                Probe::Http { path, .. } => self.answers(&container, path).await,
+        let clock = Instant::now();
+        let started = engine.start(&spec).await;
+        let running = clock.elapsed().into();
+        let container = match started {
+            Ok(container) => container,
+            Err(error) => {
+                return Asked {
+                    running,
+                    wall: running,
+                    times: 0,
+                    answer: Err(Ailment::of(&error)),
+                };
             }
         };
-        let answer = tokio::time::timeout(LIMIT, answer).await;
-        // It is labelled: a failure to remove it now is mended with the rest of the trial, or by `bakeoff clean`.
-        let _ = self.place.engine.remove_container(&container.id).await;
-        answer.unwrap_or_else(|_| Err(format!("nothing within {} s", LIMIT.as_secs())))
-    }
-
-    async fn ends_well(&self, container: &Container, command: &[String]) -> Result<(), String> {
-        let exit = self
-            .place
-            .engine
-            .wait(&container.id)
-            .await
-            .map_err(|error| error.to_string())?;
-        if exit.code == 0 {
-            return Ok(());
-        }
-        Err(format!(
-            "`{}` ended with {}: {}",
-            command.join(" "),
-            exit.code,
-            tail(&exit.log)
-        ))
-    }
-
-    async fn answers(&self, container: &Container, path: &str) -> Result<(), String> {
-        let address = Address::Tcp(format!("127.0.0.1:{}", self.place.published(container)));
-        let started = Instant::now();
-        loop {
-            // While the program starts, connections are refused or closed: only an HTTP answer counts.
-            if let Ok((status, body)) = http::get(&address, path, "*/*").await {
-                if status.as_u16() < 400 {
-                    return Ok(());
-                }
-                return Err(format!(
-                    "GET {path} answered {status}: {}",
-                    tail(&String::from_utf8_lossy(&body))
-                ));
+        let times = AtomicU32::new(0);
+        let refusal = Mutex::new(None);
+        let answering = async {
+            match probe {
+                Probe::Command(command) => self.ends_well(&container, command).await,
+                Probe::Http { path, .. } => self.answers(&container, path, patience, &times, &refusal).await,
             }
-            let (running, log) = self
+        };
+        let answered = tokio::time::timeout(patience.limit, answering).await;
+        // The engine has told of a command's end before its log was read.
+        let (at, answer) = match answered {
+            Ok(answered) => answered,
+            Err(_) => (Instant::now(), Err(self.nothing(&container, patience, refusal).await)),
+        };
+        // It is labelled: a failure to remove it now is mended with the rest of the trial, or by `bakeoff clean`.
+        let _ = engine.remove_container(&container.id).await;
+        Asked {
+            running,
+            wall: at.saturating_duration_since(clock).into(),
+            times: times.into_inner(),
+            answer,
+        }
+    }
+
+    /// What to say of an image that has taken too long.
+    async fn nothing(&self, container: &Container, patience: Patience, refusal: Mutex<Option<String>>) -> Ailment {
+        let refusal = refusal.into_inner().ok().flatten();
+        let found = refusal.map_or_else(|| "nothing".to_owned(), |refusal| format!("nothing but \"{refusal}\""));
+        Ailment {
+            reason: format!("{found} within {}", Nanos::from(patience.limit)),
+            log: self
                 .place
                 .engine
                 .peek(&container.id)
                 .await
-                .map_err(|error| error.to_string())?;
-            if !running {
-                return Err(format!("it ended before it answered: {}", tail(&log)));
+                .map_or_else(|error| error.to_string(), |(_, log)| log),
+        }
+    }
+
+    async fn ends_well(&self, container: &Container, command: &[String]) -> (Instant, Result<(), Ailment>) {
+        match self.place.engine.wait(&container.id).await {
+            Ok(exit) if exit.code == 0 => (exit.told, Ok(())),
+            Ok(exit) => {
+                let reason = format!("`{}` ended with {}", command.join(" "), exit.code);
+                (exit.told, Err(Ailment { reason, log: exit.log }))
             }
-            if started.elapsed() > LIMIT {
-                return Err(format!("no answer to GET {path}: {}", tail(&log)));
+            Err(error) => (Instant::now(), Err(Ailment::of(&error))),
+        }
+    }
+
+    /// Asks until there is an answer that counts, or the container ends.
+    async fn answers(
+        &self,
+        container: &Container,
+        path: &str,
+        patience: Patience,
+        times: &AtomicU32,
+        refusal: &Mutex<Option<String>>,
+    ) -> (Instant, Result<(), Ailment>) {
+        let address = Address::Tcp(format!("127.0.0.1:{}", self.place.published(container)));
+        let asking = async {
+            loop {
+                times.fetch_add(1, Ordering::Relaxed);
+                // While the program starts, connections are refused or closed: only an HTTP answer counts.
+                if let Ok((status, body)) = http::get(&address, path, "*/*").await {
+                    let at = Instant::now();
+                    if status.as_u16() < 400 {
+                        return (at, Ok(()));
+                    }
+                    let reason = format!("GET {path} answered {status}");
+                    if !patience.hopes {
+                        let log = String::from_utf8_lossy(&body).into_owned();
+                        return (at, Err(Ailment { reason, log }));
+                    }
+                    if let Ok(mut refusal) = refusal.lock() {
+                        *refusal = Some(reason);
+                    }
+                }
+                tokio::time::sleep(patience.pause).await;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        tokio::select! {
+            answer = asking => answer,
+            exit = self.place.engine.wait(&container.id) => match exit {
+                Ok(exit) => {
+                    let reason = format!("it ended with {} before it answered", exit.code);
+                    (exit.told, Err(Ailment { reason, log: exit.log }))
+                }
+                Err(error) => (Instant::now(), Err(Ailment::of(&error))),
+            },
         }
     }
 }

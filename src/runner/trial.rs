@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::engines::Place;
-use super::event::{Outcome, PhaseRecord, TrialKey, TrialRecord};
+use super::event::{Manifest, Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
-use crate::engine::isolated::REGISTRY_PORT;
+use crate::engine::isolated::{Isolated, REGISTRY_PORT};
 use crate::engine::session::Taken;
 use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, registry};
 use crate::fixture::Workspace;
@@ -33,6 +33,14 @@ pub struct Trial<'s, E> {
     pub(super) registry_layers: BTreeSet<String>,
     /// The names of the images that the trial made, by what the journey calls them.
     pub(super) images: BTreeMap<String, String>,
+    /// What the registry holds of them.
+    pub(super) pushed: BTreeMap<String, Manifest>,
+    /// Those that were started.
+    pub(super) started: BTreeSet<String>,
+    /// The engine that they are pulled onto, once one was.
+    pub(super) machine: Option<Isolated<E>>,
+    /// How many of those there were.
+    pub(super) machines: u32,
     /// The trial's bases.
     pub(super) bases: Vec<String>,
     /// The cache mounts, by target and id, of the steps that ran.
@@ -142,6 +150,10 @@ impl<'s, E: Engine> Trial<'s, E> {
             registry_volume,
             registry_layers: BTreeSet::new(),
             images: BTreeMap::new(),
+            pushed: BTreeMap::new(),
+            started: BTreeSet::new(),
+            machine: None,
+            machines: 0,
             bases,
             mounts: BTreeSet::new(),
             cache: std::mem::take(cache),
@@ -154,10 +166,14 @@ impl<'s, E: Engine> Trial<'s, E> {
         self.key.round = round;
     }
 
-    /// Whether the trial has the image that a phase pushes; builds need none.
+    /// Whether the trial has the image that a phase pushes or starts, or its registry the one that it pulls; builds need none.
     #[must_use]
     pub fn has_image(&self, spec: &PhaseSpec) -> bool {
-        spec.kind == PhaseKind::Build || self.images.contains_key(&spec.image)
+        match spec.kind {
+            PhaseKind::Build => true,
+            PhaseKind::Push | PhaseKind::Start => self.images.contains_key(&spec.image),
+            PhaseKind::Pull => self.pushed.contains_key(&spec.image),
+        }
     }
 
     /// The record of a phase that was not tried.
@@ -220,7 +236,7 @@ impl<E: Engine> Session<'_, E> {
         let image = self.roles.get("registry").cloned().unwrap_or_default();
         self.engine.create_volume(volume, &self.labels()).await?;
         let spec = ContainerSpec {
-            name: format!("bakeoff-{nonce}-registry"),
+            name: registry_container(nonce),
             image: image.clone(),
             env: vec!["REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=/var/lib/registry".into()],
             labels: self.labels(),
@@ -231,10 +247,11 @@ impl<E: Engine> Session<'_, E> {
                     on: None,
                 }],
             },
-            network: place
-                .isolated
-                .as_ref()
-                .map(|isolated| format!("container:{}", isolated.container.id)),
+            network: match &place.isolated {
+                Some(isolated) => Some(format!("container:{}", isolated.container.id)),
+                // Pulling engines have to reach it.
+                None => self.network_of_pulls().map(str::to_owned),
+            },
             volume: Some((volume.to_owned(), "/var/lib/registry".into())),
             ..ContainerSpec::default()
         };
@@ -254,6 +271,11 @@ impl<E: Engine> Session<'_, E> {
         }
         Ok(container)
     }
+}
+
+/// The name of a trial's registry, where it is a container of its own in the network.
+pub(super) fn registry_container(nonce: &str) -> String {
+    format!("bakeoff-{nonce}-registry")
 }
 
 /// A name that is allowed in image references: lower case, and runs of anything unusual become one hyphen.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::locate::Place;
+use super::model::PhaseKind;
 
 /// Why a suite could not be loaded. Displays as `file:line:column: what is wrong; what was expected`, followed by the
 /// line with a caret under the place, wherever there is one.
@@ -129,15 +130,20 @@ pub enum SuiteError {
         /// What it must stay in: `the context`, `the fixture's folder`.
         inside: &'static str,
     },
-    /// A push of an image that no build before it makes.
-    #[error("{place}: no build before this push makes the image {image:?}; {}{}{}", one_of(made),
-        meant(suggestion.as_ref()), place.excerpt())]
-    NothingToPush {
-        /// Where the push names it.
+    /// A push or a start of an image that no build before it makes, or a pull of one that none pushes.
+    #[error("{place}: no {} before this {} {} the image {image:?}; {}{}{}", needed.name(), kind.name(),
+        if *needed == PhaseKind::Push { "sends" } else { "makes" }, one_of(made), meant(suggestion.as_ref()),
+        place.excerpt())]
+    NoImage {
+        /// Where the phase names it.
         place: Box<Place>,
+        /// What the phase does.
+        kind: PhaseKind,
+        /// What must come before it.
+        needed: PhaseKind,
         /// The image.
         image: String,
-        /// The images that builds before it make.
+        /// The images that such phases before it have.
         made: Vec<String>,
         /// The one that is nearest.
         suggestion: Option<String>,
@@ -254,9 +260,11 @@ impl SuiteError {
             Self::MissingKey { key, .. } if key == "default_variant" => {
                 Some("or name a variant in the suite (variant = \"…\"), or with --fixture".to_owned())
             }
-            Self::NothingToPush { .. } => {
-                Some("put a [[journey]] with kind = \"build\" and this image before the push".to_owned())
-            }
+            Self::NoImage { kind, needed, .. } => Some(format!(
+                "put a [[journey]] with kind = {:?} and this image before the {}",
+                needed.name(),
+                kind.name()
+            )),
             Self::EditFindsNothing { .. } => {
                 Some("the text is compared after placeholders such as @NAME@ were replaced in templates".to_owned())
             }

@@ -147,15 +147,16 @@ pub struct JourneyTable {
     pub name: Located<String>,
     /// What is done.
     pub kind: KindName,
-    /// The image that it makes or pushes.
+    /// The image that it makes, pushes, pulls or starts.
     pub image: Located<String>,
     /// The edit of the fixture before a build.
     pub edit: Option<Located<String>>,
     /// Several edits before a build, in place of `edit`.
     pub edits: Option<Located<Vec<Located<String>>>>,
     /// What the phase claims about the state before it. By default the first build is cold, a build with an edit hot,
-    /// a later one without noop, and a push is what the build of its image is.
-    pub temperature: Option<TemperatureName>,
+    /// a later one without noop, and a push is what the build of its image is; the first pull is cold, and a later one hot
+    /// or, of an image that the machine has, noop; the first start of an image is cold, and a later one hot.
+    pub temperature: Option<Located<TemperatureName>>,
 }
 
 /// What a phase does.
@@ -166,6 +167,10 @@ pub enum KindName {
     Build,
     /// Push an image to the trial's registry.
     Push,
+    /// Pull an image from the trial's registry: cold onto a new engine that holds nothing, else onto that of the pull before.
+    Pull,
+    /// Start an image, and wait until the suite's probe succeeds.
+    Start,
 }
 
 /// What a phase claims about the state before it.
@@ -174,22 +179,24 @@ pub enum KindName {
 pub enum TemperatureName {
     /// Nothing of the scenario exists.
     Cold,
-    /// Done again after an edit.
+    /// Done again after an edit; pulled where something was pulled before; started again.
     Hot,
     /// Done again with nothing changed.
     Noop,
 }
 
-/// How a built image is proven to work: exactly one of the keys.
+/// How a built image is proven to work: exactly one of `http` and `command`. Phases of the kind `start` wait for it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
+#[schemars(extend("oneOf" = [{ "required": ["http"] }, { "required": ["command"] }]))]
 pub struct ProbeTable {
     /// The image's own command must answer an HTTP GET.
     pub http: Option<HttpTable>,
     /// A command in the image that must exit with 0.
     #[schemars(length(min = 1))]
     pub command: Option<Located<Vec<String>>>,
+    /// How long an image may take to prove that it works, such as "5m"; "60 s" by default.
+    pub limit: Option<Located<String>>,
 }
 
 /// An HTTP GET that the image must answer with a status below 400.

@@ -36,6 +36,8 @@ pub struct Suite {
     pub journey: Vec<PhaseSpec>,
     /// How each built image is proven to work; `None` starts nothing.
     pub probe: Option<Probe>,
+    /// How long an image may take until it has proven that.
+    pub probe_limit: Duration,
     /// Build arguments whose values may be written to disk; the values of all others are redacted there.
     pub public_args: Vec<String>,
     /// Published figures to print beside the measured ones.
@@ -212,11 +214,11 @@ pub struct PhaseSpec {
     pub name: String,
     /// What is done.
     pub kind: PhaseKind,
-    /// The image it makes or pushes: `cold`, `hot`.
+    /// The image it makes, pushes, pulls or starts: `cold`, `hot`.
     pub image: String,
     /// For builds: the edits that are applied to the context before the clock starts.
     pub edits: Vec<String>,
-    /// For builds: what the engine must not, or must, have had before.
+    /// What the engine, the registry or the pulling machine must not, or must, have had before.
     pub temperature: Temperature,
 }
 
@@ -227,16 +229,34 @@ pub enum PhaseKind {
     Build,
     /// Push an image to the trial's registry.
     Push,
+    /// Pull an image from the trial's registry, onto a machine of its own.
+    Pull,
+    /// Start an image, until the suite's probe succeeds.
+    Start,
+}
+
+impl PhaseKind {
+    /// The name in suites and journals.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Build => "build",
+            Self::Push => "push",
+            Self::Pull => "pull",
+            Self::Start => "start",
+        }
+    }
 }
 
 /// What a phase claims about the state before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Temperature {
-    /// Nothing of this scenario exists: the first build or push of a trial.
+    /// Nothing of this scenario exists: the first build or push of a trial, a pull onto an empty machine, the first start of
+    /// an image.
     Cold,
-    /// Built or pushed again after an edit.
+    /// Built or pushed again after an edit, pulled onto a machine that has pulled before, started again.
     Hot,
-    /// Built again with nothing changed: every step must be cached.
+    /// Done again with nothing changed: every step must be cached, every layer must be there.
     Noop,
 }
 

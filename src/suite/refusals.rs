@@ -105,7 +105,7 @@ scenarios/x.toml:3:1: the key "name" is missing
         r#"kind = "push""#,
         r#"kind = "puhs""#,
         r#"
-scenarios/x.toml:45:8: unknown value "puhs"; expected one of build, push; did you mean "push"?
+scenarios/x.toml:45:8: unknown value "puhs"; expected one of build, push, pull, start; did you mean "push"?
    |
 45 | kind = "puhs"
    |        ^^^^^^

@@ -27,6 +27,9 @@ const DEFAULT_WARMUP: u32 = 1;
 /// Limit of one phase in a suite that says nothing.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// Limit of one probe in a suite that says nothing.
+const DEFAULT_PROBE_LIMIT: Duration = Duration::from_secs(60);
+
 /// What the command line says in place of the suite file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -61,7 +64,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
     let head = file.suite.get();
     plain(&source, "the suite's name", &head.name)?;
     let rounds = rounds(&source, head.rounds.as_ref(), overrides.rounds)?;
-    let timeout = timeout(&source, head.timeout.as_ref())?;
+    let timeout = limit(&source, "the timeout", head.timeout.as_ref(), DEFAULT_TIMEOUT)?;
 
     let folder = folder_of(path);
     let asked = match (&overrides.variant, &head.variant) {
@@ -70,7 +73,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         (None, None) => Asked::Nobody,
     };
     let loaded = fixture::load(&source, &head.fixture, folder, asked)?;
-    let journey = phases(&source, &file.journey, &loaded.fixture, &head.name)?;
+    let journey = phases(&source, &file, &loaded.fixture)?;
     for edit in journey.iter().flat_map(|phase| &phase.edits) {
         loaded.try_edit(edit)?;
     }
@@ -98,6 +101,8 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         .as_ref()
         .map(|table| published(&source, table, &journey, &base_names))
         .transpose()?;
+    let asked = file.probe.as_ref().and_then(|table| table.limit.as_ref());
+    let probe_limit = limit(&source, "the probe's limit", asked, DEFAULT_PROBE_LIMIT)?;
     let probe = file.probe.as_ref().map(|table| probe(&source, table)).transpose()?;
 
     Ok(Suite {
@@ -112,6 +117,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         scenarios: selected(scenarios, &overrides.scenario)?,
         journey,
         probe,
+        probe_limit,
         public_args: head.public_args.clone(),
         published,
         network,
@@ -135,13 +141,18 @@ fn rounds(source: &Source, written: Option<&Located<u32>>, overridden: Option<u3
     }
 }
 
-fn timeout(source: &Source, written: Option<&Located<String>>) -> Result<Duration, SuiteError> {
+fn limit(
+    source: &Source,
+    subject: &'static str,
+    written: Option<&Located<String>>,
+    by_default: Duration,
+) -> Result<Duration, SuiteError> {
     let Some(text) = written else {
-        return Ok(DEFAULT_TIMEOUT);
+        return Ok(by_default);
     };
     let above_zero = |text: &str| units::duration(text).filter(|duration| duration.0 > 0);
     let expected = format!("{}, above 0", units::DURATION);
-    Ok(quantity(source, "the timeout", text, above_zero, &expected)?.into())
+    Ok(quantity(source, subject, text, above_zero, &expected)?.into())
 }
 
 fn images(file: &SuiteFile) -> BTreeMap<String, String> {

@@ -10,6 +10,7 @@ mod isolated;
 mod measuring;
 mod mirror;
 mod mirror_command;
+mod phases;
 mod published;
 mod records;
 mod resuming;

@@ -322,6 +322,7 @@ impl Throwaway {
                 mtu,
                 store,
                 powers: Powers::All,
+                insecure_registries: Vec::new(),
             };
             let tried = Isolated::try_out(host, &spec).await.expect("an engine");
             let spec = IsolatedSpec {

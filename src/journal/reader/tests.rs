@@ -62,7 +62,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(log.superseded, [phases.remove(0)]);
     assert_eq!(log.seams, [samples::seam()]);
     assert_eq!((log.schema, log.open.clone(), log.is_complete()), (2, None, true));
-    assert_eq!(phases.len(), 5);
+    assert_eq!(phases.len(), 7);
     assert_eq!(log.phases, phases);
     assert_eq!(trials.len(), 2);
     assert_eq!(log.trials, trials);

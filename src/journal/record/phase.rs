@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::image::{Image, Manifest};
+use super::moved::{Pull, Start};
 use super::trace::{Build, Push};
 use super::transfer::Transfer;
 use super::trial::Trial;
@@ -22,6 +23,10 @@ pub struct PhaseFinished {
     pub build: Option<Build>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push: Option<Push>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull: Option<Pull>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +75,8 @@ impl From<event::PhaseRecord> for PhaseFinished {
             outcome,
             build,
             push,
+            pull,
+            start,
             image,
             manifest,
             transfers,
@@ -82,6 +89,8 @@ impl From<event::PhaseRecord> for PhaseFinished {
             outcome: outcome.into(),
             build: build.map(Into::into),
             push: push.map(Into::into),
+            pull: pull.map(Into::into),
+            start: start.map(Into::into),
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
             transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),
@@ -99,6 +108,8 @@ impl From<PhaseFinished> for event::PhaseRecord {
             outcome,
             build,
             push,
+            pull,
+            start,
             image,
             manifest,
             transfers,
@@ -111,6 +122,8 @@ impl From<PhaseFinished> for event::PhaseRecord {
             outcome: outcome.into(),
             build: build.map(Into::into),
             push: push.map(Into::into),
+            pull: pull.map(Into::into),
+            start: start.map(Into::into),
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
             transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),

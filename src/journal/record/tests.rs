@@ -13,10 +13,11 @@ const OLD: [&str; 2] = [
     include_str!("../testdata/schema-1.jsonl"),
     include_str!("../testdata/schema-1-network.jsonl"),
 ];
-/// Schema 2 as it was first written, and with the files of edits.
-const PINNED: [&str; 2] = [
+/// Schema 2 as it was first written, with the files of edits, and with pulls and starts.
+const PINNED: [&str; 3] = [
     include_str!("../testdata/schema-2.jsonl"),
     include_str!("../testdata/schema-2-files.jsonl"),
+    include_str!("../testdata/schema-2-phases.jsonl"),
 ];
 const DESCRIPTION: &str = include_str!("../../../docs/journal-format.md");
 
@@ -49,7 +50,7 @@ fn again(line: &str) -> Value {
 #[test]
 fn pinned_records_keep_every_field_and_value() {
     for pinned in PINNED {
-        assert_eq!(pinned.lines().count(), 15);
+        assert!(pinned.lines().count() >= 15);
         for line in pinned.lines() {
             assert_eq!(again(line), serde_json::from_str::<Value>(line).unwrap());
         }
@@ -80,7 +81,11 @@ fn the_writer_writes_the_pinned_text() {
         .map(|event| serde_json::to_string(&Record::from_event(event).unwrap()).unwrap() + "\n")
         .collect();
     let newest = PINNED[PINNED.len() - 1];
-    assert_eq!(written, newest);
+    if std::env::var_os("BAKEOFF_UPDATE").is_some() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/journal/testdata/schema-2-phases.jsonl");
+        std::fs::write(path, &written).unwrap();
+    }
+    assert!(written == newest, "the newest pinned file is another text: {written}");
 }
 
 #[test]
@@ -105,7 +110,7 @@ fn absent_fields_are_left_out() {
     let bare = to_value(&RunEvent::RunStarted(Box::new(samples::bare_header())));
     assert!(bare.get("published").is_none());
     let skipped = to_value(&RunEvent::PhaseFinished(Box::new(samples::skipped_phase())));
-    for field in ["build", "push", "image", "manifest", "transfers"] {
+    for field in ["build", "push", "pull", "start", "image", "manifest", "transfers"] {
         assert!(skipped.get(field).is_none(), "{field}");
     }
     assert!(!bare.to_string().contains("null"));

@@ -1,0 +1,159 @@
+//! Pulls. An engine that has built an image holds its layers even after the image is removed, so a pull always goes to an
+//! engine of its own, in the network of the run, where it finds the trial's registry by name. A cold pull gets a new one that
+//! holds nothing; later ones get that of the pull before. Making it is not measured.
+
+use std::time::Instant;
+
+use chrono::Utc;
+use tokio::time::timeout;
+
+use super::check::{self, Pulled};
+use super::event::{Failure, Outcome, PhaseRecord};
+use super::failing::answers;
+use super::trial::{registry_container, slug};
+use super::{RunError, Trial};
+use crate::engine::inventory::ThingKind;
+use crate::engine::isolated::REGISTRY_PORT;
+use crate::engine::{Engine, EngineError};
+use crate::suite::{PhaseSpec, Temperature};
+
+impl<E: Engine> Trial<'_, E> {
+    pub(super) async fn pull(&mut self, spec: &PhaseSpec) -> Result<PhaseRecord, RunError> {
+        let session = self.session;
+        let Some(pushed) = self.pushed.get(&spec.image).cloned() else {
+            return Ok(self.skipped(spec, &format!("the image {} was not pushed", spec.image)));
+        };
+        if spec.temperature == Temperature::Cold {
+            // However this one ends, a later hot pull may not go to the machine of an earlier one.
+            self.remove_machine().await;
+            let made = tokio::select! {
+                biased;
+                () = session.cancel.cancelled() => return Err(RunError::Interrupted),
+                made = self.make_machine() => made,
+            };
+            if let Err(outcome) = made {
+                return Ok(self.record(spec, outcome));
+            }
+        }
+        let Some(machine) = &self.machine else {
+            return Ok(self.skipped(spec, "no cold pull before it has left a machine to pull onto"));
+        };
+        let engine = machine.engine.clone();
+        let had = match images(&engine).await {
+            Ok(had) => had,
+            Err(error) => return Ok(self.failed(spec, &format!("the engine that pulls does not answer: {error}"))),
+        };
+        let name = format!(
+            "{}/{}:{}",
+            self.registry_of_pulls(),
+            self.repository(),
+            slug(&spec.image)
+        );
+        self.begins(spec)?;
+        let mut record = self.record(spec, Outcome::Measured);
+        record.started = Utc::now();
+        let clock = Instant::now();
+        let observer = |progress| session.progress(progress);
+        let pulling = timeout(session.suite.timeout, engine.pull(&name, &observer));
+        let pulled = tokio::select! {
+            biased;
+            () = session.cancel.cancelled() => return Err(RunError::Interrupted),
+            () = self.registry_died() => {
+                let mut record = self.failed(spec, "the registry has died during the pull");
+                record.wall = clock.elapsed().into();
+                return Ok(record);
+            }
+            pulled = pulling => pulled,
+        };
+        let message = match pulled {
+            Ok(Ok(trace)) => {
+                record.wall = trace.wall;
+                record.image = engine.image(&name).await.ok().flatten();
+                record.outcome = check::pull(&Pulled {
+                    temperature: spec.temperature,
+                    trace: &trace,
+                    had,
+                    image: record.image.as_ref(),
+                    pushed: &pushed,
+                });
+                record.pull = Some(trace);
+                return Ok(record);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!(
+                "the pull took longer than its limit of {} s",
+                session.suite.timeout.as_secs()
+            ),
+        };
+        record.wall = clock.elapsed().into();
+        record.outcome = failed(self.with_last_words(&engine, message).await);
+        // Half of an image is on it: whatever is pulled there next is neither cold nor hot.
+        self.remove_machine().await;
+        Ok(record)
+    }
+
+    /// Makes the engine for a cold pull, or tells why there is none.
+    async fn make_machine(&mut self) -> Result<(), Outcome> {
+        let session = self.session;
+        let pulling = match session.kind(self.scenario).and_then(|kind| kind.pulls.as_ref()) {
+            Some(Ok(pulling)) => pulling,
+            Some(Err(reason)) => return Err(skipped(reason)),
+            None => return Err(skipped("nobody looked for one")),
+        };
+        session.note(format!("making an empty engine to pull onto for {}", self.key.scenario));
+        self.machines += 1;
+        let name = format!("bakeoff-{}-pull-{}", self.nonce, self.machines);
+        let made = session.machine(pulling, name, self.registry_of_pulls()).await;
+        let machine = made.map_err(|error| failed(format!("no engine to pull onto: {error}")))?;
+        self.machine = Some(machine);
+        // What builds and pushes have written shall not go to the disk while the pull is timed.
+        let written = tokio::task::spawn_blocking(rustix::fs::sync).await;
+        written.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        Ok(())
+    }
+
+    /// What can't be removed carries the run's label.
+    async fn remove_machine(&mut self) {
+        if let Some(machine) = self.machine.take() {
+            machine.remove(self.session.engine).await;
+        }
+    }
+
+    /// The trial's registry as engines that pull know it, `NAME:PORT`.
+    fn registry_of_pulls(&self) -> String {
+        let container = match self.place.isolated {
+            // The registry is in the engine's network namespace.
+            Some(_) => super::engines::container_of_trial(&self.nonce),
+            None => registry_container(&self.nonce),
+        };
+        format!("{container}:{REGISTRY_PORT}")
+    }
+
+    /// A failure, with the end of the engine that pulled if that has died.
+    async fn with_last_words(&self, engine: &E, message: String) -> String {
+        match (answers(engine).await, &self.machine) {
+            (Err(error), Some(machine)) => {
+                let (_, words) = machine.last_words(self.session.engine).await;
+                format!("the engine that pulled has died ({error}; its last words: {words}): {message}")
+            }
+            _ => message,
+        }
+    }
+}
+
+/// How many images an engine has.
+async fn images<E: Engine>(engine: &E) -> Result<usize, EngineError> {
+    let held = engine.inventory().await?;
+    Ok(held.0.iter().filter(|thing| thing.kind == ThingKind::Image).count())
+}
+
+fn skipped(reason: &str) -> Outcome {
+    Outcome::Skipped(format!("there is no isolated engine to pull onto: {reason}"))
+}
+
+fn failed(message: String) -> Outcome {
+    Outcome::Failed(Failure {
+        message,
+        ..Failure::default()
+    })
+}
