@@ -8,6 +8,7 @@ mod clean;
 mod downloads;
 mod figures;
 mod host_note;
+mod moved;
 mod network_note;
 mod network_notes;
 mod note;
@@ -31,6 +32,7 @@ pub use attribution::{
 pub use downloads::{By, Downloads, Tally};
 pub use figures::{Figure, figures};
 pub use host_note::HostNote;
+pub use moved::{Moved, MovedLayer};
 pub use network_note::NetworkNote;
 pub use note::{Note, Severity};
 pub use raw::RawRow;
@@ -48,6 +50,8 @@ pub struct Report {
     pub downloads: Vec<Downloads>,
     /// Where the time of each scenario's builds went, by column; without those of which no build was measured.
     pub attributions: Vec<Attribution>,
+    /// How the time of each scenario's pulls and starts divides.
+    pub moved: Vec<Moved>,
     /// Who published the figures that stand beside the measured ones, if there are any.
     pub published_source: Option<String>,
     /// The base images that were used.
@@ -300,6 +304,7 @@ impl Report {
             rows,
             downloads,
             attributions: attribution::attributions(log),
+            moved: moved::moved(log),
             engines: log.header.engines.clone(),
         }
     }

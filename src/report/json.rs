@@ -2,6 +2,7 @@
 //! and `schema` grows when one is broken.
 
 mod attribution;
+mod moved;
 mod network;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ struct Document<'a> {
     downloads: Vec<Build<'a>>,
     /// Where the time of the builds went, by scenario.
     attributions: Vec<attribution::Attribution<'a>>,
+    /// How the time of pulls and starts divides; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    moved: Vec<moved::Moved<'a>>,
     published_source: Option<&'a str>,
     notes: Vec<NoteText>,
     environment: Environment<'a>,
@@ -230,6 +234,18 @@ pub(super) fn write_attributions(of: &[&analysis::Attribution], out: &mut impl W
         .map_err(|source| ReportError::Write { format: "json", source })
 }
 
+/// Writes how the time of pulls and starts divides.
+///
+/// # Errors
+/// If the output can't be written to.
+pub(super) fn write_moved(of: &[&analysis::Moved], out: &mut impl Write) -> Result<(), ReportError> {
+    let list: Vec<_> = of.iter().map(|of| moved::moved(of)).collect();
+    serde_json::to_writer_pretty(&mut *out, &list).map_err(ReportError::Json)?;
+    writeln!(out)
+        .and_then(|()| out.flush())
+        .map_err(|source| ReportError::Write { format: "json", source })
+}
+
 fn document(report: &Report) -> Document<'_> {
     let run = &report.run;
     Document {
@@ -268,6 +284,7 @@ fn document(report: &Report) -> Document<'_> {
         rows: report.rows.iter().map(|row| table_row(report, row)).collect(),
         downloads: report.downloads.iter().map(build).collect(),
         attributions: report.attributions.iter().map(attribution::attribution).collect(),
+        moved: report.moved.iter().map(moved::moved).collect(),
         published_source: report.published_source.as_deref(),
         notes: report
             .notes

@@ -9,6 +9,7 @@ mod explain;
 mod html;
 mod json;
 mod markdown;
+mod moved;
 mod terminal;
 mod text;
 
@@ -17,6 +18,7 @@ use std::io::Write;
 use crate::analysis::Report;
 
 pub use explain::explain;
+pub use moved::explain_moved;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]

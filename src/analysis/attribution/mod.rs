@@ -208,7 +208,7 @@ fn measured<'l>(log: &'l RunLog, scenario: &'l ScenarioHead, phase: &'l str) -> 
 }
 
 /// The middle of some times; of an even number the mean of the two in the middle.
-fn median(mut times: Vec<u64>) -> Nanos {
+pub(super) fn median(mut times: Vec<u64>) -> Nanos {
     times.sort_unstable();
     let middle = times.len() / 2;
     Nanos(match times.get(middle) {
