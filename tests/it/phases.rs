@@ -55,7 +55,10 @@ fn has_figures(log: &RunLog, scenario: &str) {
     // and of an image that is there no engine names any.
     let (layers, found) = pulled(phase(log, scenario, "hot pull"));
     let of_containerd = scenario.contains("containerd");
-    assert!(layers.len() == 1 && (found >= 2 || of_containerd), "{layers:?} and {found}");
+    assert!(
+        layers.len() == 1 && (found >= 2 || of_containerd),
+        "{layers:?} and {found}"
+    );
     let (layers, _) = pulled(phase(log, scenario, "same pull"));
     assert!(layers.is_empty(), "{layers:?}");
     let wall = |name: &str| phase(log, scenario, name).wall;
