@@ -233,6 +233,7 @@ pub(crate) fn run(table: &str) -> RunLog {
             warmup: u32::try_from(warmup).expect("few rounds"),
             scenarios,
             journey,
+            questions: Vec::new(),
             order,
             images: vec![],
             network: NetworkHead {

@@ -91,6 +91,7 @@ pub fn header() -> RunHeader {
             edits: vec!["bump-light".to_owned()],
             files: vec!["requirements.txt".to_owned()],
         }],
+        questions: Vec::new(),
         order: [Round::Warmup(1), Round::Measured(1), Round::Measured(2)]
             .into_iter()
             .flat_map(|round| scenarios.map(|scenario| trial(round, scenario)))

@@ -81,6 +81,8 @@ pub struct RunHeader {
     pub scenarios: Vec<ScenarioHead>,
     /// The measured phases, in order.
     pub journey: Vec<PhaseHead>,
+    /// The phases that comparisons answer together; empty for all.
+    pub questions: Vec<String>,
     /// The order in which trials are planned.
     pub order: Vec<TrialKey>,
     /// The base images that were used.

@@ -49,6 +49,7 @@ impl<E: Engine> Session<'_, E> {
                 .iter()
                 .map(|spec| phase_head(spec, &suite.fixture))
                 .collect(),
+            questions: suite.questions.clone(),
             order: plan.order(suite),
             images,
             network: self.network.clone(),

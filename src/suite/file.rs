@@ -92,6 +92,9 @@ pub struct SuiteTable {
     /// Build arguments whose values may be written to disk; all others are redacted there.
     #[serde(default)]
     pub public_args: Vec<String>,
+    /// The phases that the suite asks about: comparisons answer these together, and no others; all phases by default.
+    #[serde(default)]
+    pub questions: Vec<Located<String>>,
 }
 
 /// One way to build the fixture.

@@ -40,6 +40,8 @@ pub struct Suite {
     pub probe_limit: Duration,
     /// Build arguments whose values may be written to disk; the values of all others are redacted there.
     pub public_args: Vec<String>,
+    /// The phases that comparisons answer together; empty for all.
+    pub questions: Vec<String>,
     /// Published figures to print beside the measured ones.
     pub published: Option<Published>,
     /// How builds reach what they download.

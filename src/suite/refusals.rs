@@ -45,7 +45,7 @@ scenarios/x.toml:1:10: invalid type: string "1", expected a whole number
         "rounds = 3",
         "ruonds = 3",
         r#"
-scenarios/x.toml:7:1: unknown key "ruonds"; expected one of name, description, fixture, variant, rounds, warmup, timeout, public_args; did you mean "rounds"?
+scenarios/x.toml:7:1: unknown key "ruonds"; expected one of name, description, fixture, variant, rounds, warmup, timeout, public_args, questions; did you mean "rounds"?
   |
 7 | ruonds = 3
   | ^^^^^^
@@ -207,6 +207,26 @@ scenarios/x.toml:8:11: the timeout can't be "0 s"; expected a number with a unit
   |
 8 | timeout = "0 s"
   |           ^^^^^
+"#,
+    ),
+    (
+        r#"public_args = ["MODE"]"#,
+        r#"questions = ["cold bild"]"#,
+        r#"
+scenarios/x.toml:9:14: unknown phase "cold bild"; expected one of cold build, hot build, cold push; did you mean "cold build"?
+  |
+9 | questions = ["cold bild"]
+  |              ^^^^^^^^^^^
+"#,
+    ),
+    (
+        r#"public_args = ["MODE"]"#,
+        r#"questions = ["cold build", "cold build"]"#,
+        r#"
+scenarios/x.toml:9:28: the question "cold build" is there twice, first in line 9
+  |
+9 | questions = ["cold build", "cold build"]
+  |                            ^^^^^^^^^^^^
 "#,
     ),
     (

@@ -13,7 +13,7 @@ use super::journey::phases;
 use super::locate::{Located, Source, folder_of};
 use super::model::{NetworkMode, Probe, Suite};
 use super::network::network;
-use super::parse::{known, parse, plain, quantity, read};
+use super::parse::{distinct, known, parse, plain, quantity, read};
 use super::published::published;
 use super::quantity as units;
 use super::scenarios::{Scenarios, selected};
@@ -78,6 +78,16 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         loaded.try_edit(edit)?;
     }
 
+    for question in &head.questions {
+        known(
+            &source,
+            "phase",
+            question,
+            journey.iter().map(|phase| phase.name.as_str()),
+        )?;
+    }
+    distinct(&source, "question", &head.questions)?;
+
     let images = images(&file);
     let image_args = image_args(&source, &file, &images)?;
     let network = network(&source, &file, overrides)?;
@@ -119,6 +129,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Suite, SuiteError> {
         probe,
         probe_limit,
         public_args: head.public_args.clone(),
+        questions: head.questions.iter().map(|question| question.get().clone()).collect(),
         published,
         network,
         text: source.text,
