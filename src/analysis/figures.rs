@@ -18,6 +18,16 @@ pub struct Figure {
     pub points: Vec<(u32, f64)>,
 }
 
+/// What may explain a change from one run to another and forbids no comparison, by name.
+#[must_use]
+pub fn drift(log: &RunLog) -> Vec<(String, String)> {
+    let mut all = vec![("bakeoff".to_owned(), log.header.bakeoff_version.clone())];
+    all.extend(log.header.fingerprint.drift.named());
+    let images = log.header.images.iter();
+    all.extend(images.map(|image| (format!("image {}", image.role), image.id.clone())));
+    all
+}
+
 /// Every figure of a run that was measured at least once: the table's rows in their order, and in each the scenarios in theirs.
 #[must_use]
 pub fn figures(log: &RunLog) -> Vec<Figure> {

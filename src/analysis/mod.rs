@@ -5,6 +5,7 @@ mod attribution;
 mod broken;
 mod cells;
 mod clean;
+mod comparison;
 mod downloads;
 mod figures;
 mod host_note;
@@ -29,8 +30,9 @@ use crate::units::{Bytes, Nanos, RunId};
 pub use attribution::{
     Attribution, BuildTime, CacheBreak, InstructionRef, Origin, Root, StepCell, StepRow, StepState, attributions,
 };
+pub use comparison::{Answer, CompareError, Compared, ComparedRow, Design, between_runs, pairs, within_run};
 pub use downloads::{By, Downloads, Tally};
-pub use figures::{Figure, figures};
+pub use figures::{Figure, drift, figures};
 pub use host_note::HostNote;
 pub use moved::{Moved, MovedLayer};
 pub use network_note::NetworkNote;

@@ -236,10 +236,7 @@ pub(crate) fn run(table: &str) -> RunLog {
             questions: Vec::new(),
             order,
             images: vec![],
-            network: NetworkHead {
-                mode: "upstream".into(),
-                ..NetworkHead::default()
-            },
+            network: upstream(),
             engines: Vec::new(),
             fingerprint: fingerprint(),
             published: None,
@@ -256,6 +253,13 @@ pub(crate) fn run(table: &str) -> RunLog {
             host: None,
         }),
         warnings: vec![],
+    }
+}
+
+fn upstream() -> NetworkHead {
+    NetworkHead {
+        mode: "upstream".into(),
+        ..NetworkHead::default()
     }
 }
 

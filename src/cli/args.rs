@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineChoice;
 use crate::images::Source;
+use crate::stats::Effect;
 use crate::suite::NetworkMode;
 use crate::units::Link;
 
@@ -25,6 +26,8 @@ Examples:
   bakeoff run --resume latest                       go on with a run that was killed
   bakeoff report latest --format markdown           the last run's table again, from its journal
   bakeoff explain latest uv-single                  which instruction costs it, and why it ran again
+  bakeoff compare latest --baseline-scenario pip-single
+                                                    who is faster, and how sure is that?
   bakeoff mirror stats                              what builds have downloaded, for replay
 
 Exit codes: 0 done, 2 usage, 3 suite or fixture wrong, 4 no engine, registry or base image,
@@ -42,6 +45,10 @@ pub(super) enum Command {
     Explain(Explain),
     /// List the runs so far, newest first
     List(List),
+    /// Say which scenario of a run is faster, by how much and how sure that is; or which of two runs
+    Compare(Compare),
+    /// Say how many rounds it takes to find a difference
+    Power(Power),
     /// Keep runs over time, for `bakeoff check`
     History(super::history::args::History),
     /// Look after what builds downloaded: show, check, export, import, serve or remove it
@@ -170,6 +177,58 @@ pub(super) struct Explain {
     /// How to show it
     #[arg(long, value_enum, default_value_t = ExplainFormat::Terminal)]
     pub(super) format: ExplainFormat,
+}
+
+const COMPARE: &str = "\
+Examples:
+  bakeoff compare latest --baseline-scenario pip-single   each scenario with pip-single, round by round
+  bakeoff compare 20261121 20261120                       a run with an earlier one of the same machine
+  bakeoff compare A B --allow-different-machine           only ratios between scenarios are compared
+
+What is tested together are the suite's questions (docs/suite-format.md), else the times of all
+phases. docs/statistics.md says which tests these are, and why.";
+
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE)]
+pub(super) struct Compare {
+    /// A run's folder, its id or the beginning of it, or `latest`
+    pub(super) run: String,
+    /// The run to compare it with
+    #[arg(value_name = "BASELINE", required_unless_present = "baseline_scenario")]
+    pub(super) baseline: Option<String>,
+    /// Compare the run's scenarios with this one of them; across machines, the one to which ratios are taken
+    #[arg(long, value_name = "NAME")]
+    pub(super) baseline_scenario: Option<String>,
+    /// Compare runs of machines that differ, by the ratios between their scenarios
+    #[arg(long, requires = "baseline")]
+    pub(super) allow_different_machine: bool,
+    /// From what on a difference matters
+    #[arg(long, value_name = "PERCENT", default_value = "2%", value_parser = effect)]
+    pub(super) relevant: Effect,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Terminal)]
+    pub(super) format: ExplainFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Power {
+    /// A run's folder, its id or the beginning of it, or `latest`: its rounds show how much the machine varies
+    pub(super) run: String,
+    /// The difference to find, such as 5%
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = effect)]
+    pub(super) effect: Effect,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
+    pub(super) format: ListFormat,
+}
+
+/// A share in per cent.
+pub(super) fn effect(text: &str) -> Result<Effect, String> {
+    let number = text
+        .strip_suffix('%')
+        .and_then(|number| number.trim_end().parse::<f64>().ok());
+    let number = number.ok_or("expected per cent, such as 5%")?;
+    Effect::new(number / 100.0).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Args)]

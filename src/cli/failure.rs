@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use crate::analysis::CompareError;
 use crate::engine::EngineError;
 use crate::engine::docker::DockerEngine;
 use crate::engine::endpoint::EngineEndpoint;
@@ -31,6 +32,10 @@ pub(super) enum Failure {
     Journal(#[from] JournalError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    #[error("run {0} has no two scenarios of which the same was measured")]
+    NothingToCompare(String),
     #[error("run {0} is not finished")]
     UnfinishedRun(String),
     #[error("reading {}: {source}", path.display())]
@@ -140,12 +145,23 @@ impl Failure {
             Self::FailedPhases { .. } => 5,
             Self::Interrupted => 130,
             Self::Recording(error) => recording_code(error),
-            Self::WhichRecording(_) | Self::RecordingName { .. } | Self::NoIndex | Self::NotInRun { .. } => 2,
+            Self::Compare(
+                CompareError::OtherSuite(_)
+                | CompareError::OtherMachine(_)
+                | CompareError::UnknownScenario { .. }
+                | CompareError::AmbiguousScenario { .. },
+            )
+            | Self::WhichRecording(_)
+            | Self::RecordingName { .. }
+            | Self::NoIndex
+            | Self::NotInRun { .. } => 2,
             Self::RecordingExists(_)
             | Self::FileExists(_)
             | Self::Damaged(_)
             | Self::Journal(_)
             | Self::History(_)
+            | Self::Compare(CompareError::Nothing)
+            | Self::NothingToCompare(_)
             | Self::UnfinishedRun(_)
             | Self::Input { .. }
             | Self::Report(_)
@@ -162,53 +178,10 @@ impl Failure {
         match self {
             Self::Suite(error) => error.hint(),
             Self::Engine(error) => engine_hint(error),
-            Self::Run(error) => match error {
-                RunError::Engine(error) => engine_hint(error),
-                RunError::Images(error) => images_hint(error),
-                RunError::Lock { .. } => Some(
-                    "the package index must be reachable from containers: `bakeoff doctor` looks at the network".into(),
-                ),
-                RunError::Interrupted => Some(
-                    "finished trials are kept: `bakeoff run --resume` goes on after them, and `bakeoff list` shows how".into(),
-                ),
-                RunError::OtherMachine(_) => Some(
-                    "go on where it began, or with --allow-different-machine: the report then says that figures of both \
-                     stand side by side"
-                        .into(),
-                ),
-                RunError::Triggers { .. } => {
-                    Some("build on the image that it was made from, and do in the Dockerfile what its triggers do".into())
-                }
-                RunError::Grant { .. } => Some("the suite says where it comes from: secrets and ssh of [[scenario]]".into()),
-                RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
-                RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
-                RunError::NoBridge(_) | RunError::Mirror(_) => Some(
-                    "the mirror listens on the engine's bridge, so the engine must run on this machine; \
-                     `--network upstream` measures without it"
-                        .into(),
-                ),
-                RunError::Recording(error) => recording_hint(error),
-                RunError::Upstream(_) => Some("name an index with --index, as http:// or https:// address".into()),
-                RunError::EngineVersion { .. } => Some(
-                    "`--engine isolated` takes the newest that can be had; other versions need a container registry"
-                        .into(),
-                ),
-                RunError::Compression { .. } => Some(
-                    "give the scenario image_store = \"containerd\", in an isolated engine, or exclude the combination".into(),
-                ),
-                RunError::ImageStore { .. } => {
-                    Some("only isolated engines of version 26 or newer can be given an image store".into())
-                }
-                RunError::Registry { .. } => Some("`bakeoff doctor` looks at engine and images".into()),
-                RunError::Fixture(_)
-                | RunError::Dockerfile { .. }
-                | RunError::Context(_)
-                | RunError::Ignore(_)
-                | RunError::Synthetic(_)
-                | RunError::Stopped => None,
-            },
+            Self::Run(error) => run_hint(error),
             Self::Journal(error) => error.hint(),
             Self::History(error) => error.hint(),
+            Self::Compare(error) => error.hint(),
             Self::UnfinishedRun(run) => Some(format!("`bakeoff run --resume {run}` goes on with it")),
             Self::Recording(error) => recording_hint(error),
             Self::NoSuchRecording {
@@ -251,13 +224,21 @@ impl Failure {
             Self::FailedPhases { hermetic: true } => {
                 Some("the notes above say why; full logs lie in the run's folder under logs/".into())
             }
-            Self::Different(_) => {
-                Some("put them back as they were, or start a new run; `bakeoff report` shows what this one measured".into())
-            }
+            Self::Different(_) => Some(
+                "put them back as they were, or start a new run; `bakeoff report` shows what this one measured".into(),
+            ),
             Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
             Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
-            Self::NotInRun { .. } | Self::Input { .. } | Self::Report(_) | Self::Lock(LockError::File { .. }) | Self::Output { .. } | Self::Unwell { .. } | Self::Option { .. } | Self::Interrupted => None,
+            Self::NotInRun { .. }
+            | Self::NothingToCompare(_)
+            | Self::Input { .. }
+            | Self::Report(_)
+            | Self::Lock(LockError::File { .. })
+            | Self::Output { .. }
+            | Self::Unwell { .. }
+            | Self::Option { .. }
+            | Self::Interrupted => None,
         }
     }
 
@@ -310,6 +291,53 @@ pub(super) fn require_local(engine: &DockerEngine) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::Remote(Box::new(engine.endpoint().clone())))
+    }
+}
+
+fn run_hint(error: &RunError) -> Option<String> {
+    match error {
+        RunError::Engine(error) => engine_hint(error),
+        RunError::Images(error) => images_hint(error),
+        RunError::Lock { .. } => {
+            Some("the package index must be reachable from containers: `bakeoff doctor` looks at the network".into())
+        }
+        RunError::Interrupted => Some(
+            "finished trials are kept: `bakeoff run --resume` goes on after them, and `bakeoff list` shows how".into(),
+        ),
+        RunError::OtherMachine(_) => Some(
+            "go on where it began, or with --allow-different-machine: the report then says that figures of both \
+                     stand side by side"
+                .into(),
+        ),
+        RunError::Triggers { .. } => {
+            Some("build on the image that it was made from, and do in the Dockerfile what its triggers do".into())
+        }
+        RunError::Grant { .. } => Some("the suite says where it comes from: secrets and ssh of [[scenario]]".into()),
+        RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
+        RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
+        RunError::NoBridge(_) | RunError::Mirror(_) => Some(
+            "the mirror listens on the engine's bridge, so the engine must run on this machine; \
+                     `--network upstream` measures without it"
+                .into(),
+        ),
+        RunError::Recording(error) => recording_hint(error),
+        RunError::Upstream(_) => Some("name an index with --index, as http:// or https:// address".into()),
+        RunError::EngineVersion { .. } => Some(
+            "`--engine isolated` takes the newest that can be had; other versions need a container registry".into(),
+        ),
+        RunError::Compression { .. } => Some(
+            "give the scenario image_store = \"containerd\", in an isolated engine, or exclude the combination".into(),
+        ),
+        RunError::ImageStore { .. } => {
+            Some("only isolated engines of version 26 or newer can be given an image store".into())
+        }
+        RunError::Registry { .. } => Some("`bakeoff doctor` looks at engine and images".into()),
+        RunError::Fixture(_)
+        | RunError::Dockerfile { .. }
+        | RunError::Context(_)
+        | RunError::Ignore(_)
+        | RunError::Synthetic(_)
+        | RunError::Stopped => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod clean;
+mod compare;
 mod doctor;
 mod downloads;
 mod estimate;
@@ -48,6 +49,8 @@ pub fn main() -> ExitCode {
         Command::Report(arguments) => report::report(&arguments),
         Command::Explain(arguments) => explain::explain_scenarios(&arguments),
         Command::List(arguments) => list::list(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Power(arguments) => compare::power(&arguments),
         Command::History(arguments) => history::history(&arguments),
         Command::Mirror(arguments) => runtime.block_on(mirror::mirror(&arguments)),
         Command::Doctor(arguments) => runtime.block_on(doctor::doctor(&arguments)),

@@ -54,6 +54,44 @@ pub struct Drift {
     pub recording: String,
 }
 
+impl Identity {
+    /// Its values by name. The memory is told to the GiB: a kernel keeps some of a machine's for itself, and each version
+    /// another amount.
+    #[must_use]
+    pub fn named(&self) -> Vec<(String, String)> {
+        named(&[
+            ("processor", &self.cpu_model),
+            ("processors", &self.cpus.to_string()),
+            ("memory", &format!("{} GiB", (self.memory.0 + (1 << 29)) >> 30)),
+            ("engine", &self.engine),
+            ("engine version", &self.engine_major),
+            ("storage driver", &self.storage_driver),
+            ("image store", &self.image_store),
+            ("network", &self.network),
+            ("base images", &self.bases),
+        ])
+    }
+}
+
+impl Drift {
+    /// Its values by name.
+    #[must_use]
+    pub fn named(&self) -> Vec<(String, String)> {
+        named(&[
+            ("kernel", &self.kernel),
+            ("operating system", &self.operating_system),
+            ("engine", &self.engine_version),
+            ("API", &self.api_version),
+            ("recording", &self.recording),
+        ])
+    }
+}
+
+fn named(values: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    values.iter().map(own).collect()
+}
+
 /// What is different among the engines of a run is joined: `26 and 28`; the scenarios' names tell which is which.
 fn joined<'e>(engines: &[(&str, &'e EngineInfo)], value: impl Fn(&'e EngineInfo) -> String) -> String {
     let mut values: Vec<String> = Vec::new();

@@ -3,8 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{RunInfo, figures};
-use crate::environment::Fingerprint;
+use crate::analysis::{RunInfo, drift, figures};
 use crate::journal::RunLog;
 
 /// What a history keeps of a run.
@@ -85,49 +84,11 @@ impl PastRun {
             bakeoff: info.bakeoff_version,
             origin,
             state: info.state.name().to_owned(),
-            identity: identity(&log.header.fingerprint),
+            identity: log.header.fingerprint.identity.named(),
             drift: drift(log),
             metrics: metrics.collect(),
         }
     }
-}
-
-/// What makes two runs incomparable, by name.
-#[must_use]
-pub fn identity(fingerprint: &Fingerprint) -> Vec<(String, String)> {
-    let identity = &fingerprint.identity;
-    named(&[
-        ("processor", &identity.cpu_model),
-        ("processors", &identity.cpus.to_string()),
-        // To the GiB: a kernel keeps some of a machine's memory for itself, and each version another amount.
-        ("memory", &format!("{} GiB", (identity.memory.0 + (1 << 29)) >> 30)),
-        ("engine", &identity.engine),
-        ("engine version", &identity.engine_major),
-        ("storage driver", &identity.storage_driver),
-        ("image store", &identity.image_store),
-        ("network", &identity.network),
-        ("base images", &identity.bases),
-    ])
-}
-
-/// What may explain a change and breaks no series.
-fn drift(log: &RunLog) -> Vec<(String, String)> {
-    let drift = &log.header.fingerprint.drift;
-    let mut all = named(&[
-        ("bakeoff", &log.header.bakeoff_version),
-        ("kernel", &drift.kernel),
-        ("operating system", &drift.operating_system),
-        ("engine", &drift.engine_version),
-        ("recording", &drift.recording),
-    ]);
-    let image = |image: &crate::runner::event::BaseImage| (format!("image {}", image.role), image.id.clone());
-    all.extend(log.header.images.iter().map(image));
-    all
-}
-
-fn named(values: &[(&str, &str)]) -> Vec<(String, String)> {
-    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    values.iter().map(own).collect()
 }
 
 /// A time as it is written: in one length, so that texts are in the order of times.

@@ -3,6 +3,7 @@
 
 mod attribution;
 mod charts;
+mod compare;
 mod csv;
 mod downloads;
 mod explain;
@@ -17,6 +18,7 @@ use std::io::Write;
 
 use crate::analysis::Report;
 
+pub use compare::{compare, percent};
 pub use explain::explain;
 pub use moved::explain_moved;
 

@@ -127,7 +127,7 @@ fn write_note(note: &Note, style: Style, out: &mut impl Write) -> io::Result<()>
 }
 
 /// A marker and a text beside it that wraps at the width.
-fn wrapped(marker: &str, text: &str, width: Option<u16>) -> String {
+pub(super) fn wrapped(marker: &str, text: &str, width: Option<u16>) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)

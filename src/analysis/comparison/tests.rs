@@ -1,0 +1,153 @@
+use super::*;
+use crate::analysis::sample;
+use crate::stats::Outcome;
+
+/// Eight rounds, of which `b` is slower than `a` in all builds and the same in the push.
+fn eight() -> RunLog {
+    sample::run(
+        "
+                   | a                                       | b
+        cold build | 10 10.5 9.8 10.2 10.1 9.9 10.3 10.4     | 12 12.5 11.9 12.3 12.2 12.1 12.4 12.6
+        hot build  | 5 5.1 4.9 5.2 5 5.1 4.8 5               | 6 6.2 5.9 6.1 6.3 6 5.8 6.1
+        cold push  | 3 3.1 2.9 3 3.2 3 2.8 3.1               | 3.1 3 3 2.9 3.1 3.1 2.9 3
+    ",
+    )
+}
+
+fn policy() -> ComparePolicy {
+    ComparePolicy::default()
+}
+
+fn outcome<'c>(compared: &'c Compared, metric: &str) -> &'c Comparison {
+    let row = compared.rows.iter().find(|row| row.metric == metric).expect("a row");
+    match &row.answer {
+        Answer::Tested(comparison) => comparison,
+        other => panic!("{metric}: {other:?}"),
+    }
+}
+
+#[test]
+fn scenarios_are_paired_by_round_and_the_family_is_what_was_asked() {
+    let mut log = eight();
+    let compared = within_run(&log, "a", policy()).expect("comparable");
+    assert_eq!((compared.family, compared.declared, compared.rows.len()), (3, false, 5));
+    assert_eq!(outcome(&compared, "cold build").outcome, Outcome::Slower);
+    assert_eq!(outcome(&compared, "cold build").rounds, (8, 8));
+    assert!(matches!(
+        outcome(&compared, "cold push").outcome,
+        Outcome::NoDifferenceShown { .. }
+    ));
+    // Sizes are the same in every round.
+    let size = compared
+        .rows
+        .iter()
+        .find(|row| row.metric == "image size")
+        .expect("a row");
+    assert!(matches!(size.answer, Answer::Same | Answer::Ratio(_)), "{size:?}");
+
+    log.header.questions = vec!["hot build".into()];
+    let compared = within_run(&log, "a", policy()).expect("comparable");
+    assert_eq!((compared.family, compared.declared), (1, true));
+    assert_eq!(outcome(&compared, "hot build").outcome, Outcome::Slower);
+    let cold = &compared.rows[0];
+    assert!(
+        matches!(cold.answer, Answer::Ratio(ratio) if (ratio - 12.25 / 10.15).abs() < 1e-9),
+        "{cold:?}"
+    );
+}
+
+#[test]
+fn a_round_without_its_partner_is_no_pair() {
+    let mut log = eight();
+    log.phases
+        .retain(|phase| !(phase.trial.scenario == "b" && phase.trial.round == crate::plan::Round::Measured(3)));
+    let compared = within_run(&log, "a", policy()).expect("comparable");
+    assert_eq!(outcome(&compared, "cold build").rounds, (7, 7));
+    assert_eq!(outcome(&compared, "cold build").wins.lost, 7);
+}
+
+#[test]
+fn runs_of_one_machine_are_compared_scenario_by_scenario() {
+    let (now, mut then) = (eight(), eight());
+    for phase in &mut then.phases {
+        if phase.trial.scenario == "b" && phase.phase == "hot build" {
+            phase.wall = crate::units::Nanos(phase.wall.0 / 2);
+        }
+    }
+    let compared = between_runs(&now, &then, None, false, policy()).expect("comparable");
+    assert_eq!((compared.design, compared.family), (Design::BetweenRuns, 6));
+    let row = |scenario: &str| {
+        let mut rows = compared.rows.iter().filter(|row| row.metric == "hot build");
+        rows.find(|row| row.scenario == scenario).expect("a row")
+    };
+    assert!(matches!(&row("b").answer, Answer::Tested(answer) if answer.outcome == Outcome::Slower));
+    assert!(matches!(&row("a").answer, Answer::Tested(answer) if answer.outcome != Outcome::Slower));
+}
+
+#[test]
+fn another_machine_is_refused_and_where_allowed_its_speed_cancels() {
+    let (now, mut then) = (eight(), eight());
+    // A machine that is twice as fast in everything, and in nothing more so.
+    then.header.fingerprint.identity.cpu_model = "a quick one".into();
+    for phase in &mut then.phases {
+        phase.wall = crate::units::Nanos(phase.wall.0 / 2);
+    }
+    let refused = between_runs(&now, &then, None, false, policy()).expect_err("another machine");
+    assert!(
+        matches!(&refused, CompareError::OtherMachine(what) if what.len() == 1 && what[0].contains("a quick one")),
+        "{refused}"
+    );
+    let compared = between_runs(&now, &then, None, true, policy()).expect("allowed");
+    assert_eq!(compared.design, Design::BetweenMachines);
+    assert!(
+        compared.rows.iter().all(|row| row.scenario == "b"),
+        "{:?}",
+        compared.rows
+    );
+    let ratio = outcome(&compared, "hot build").ratio;
+    assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
+    assert!(compared.notes[0].contains("a quick one"), "{:?}", compared.notes);
+    // The same machine after all: nothing to cancel.
+    let same = between_runs(&now, &eight(), None, true, policy()).expect("comparable");
+    assert_eq!(same.design, Design::BetweenRuns);
+}
+
+#[test]
+fn what_can_t_be_compared_says_why() {
+    let log = eight();
+    let mut other = eight();
+    other.header.variant = "torch".into();
+    assert!(matches!(
+        between_runs(&log, &other, None, true, policy()),
+        Err(CompareError::OtherSuite(what)) if what.len() == 1
+    ));
+    assert!(matches!(
+        within_run(&log, "c", policy()),
+        Err(CompareError::UnknownScenario { known, .. }) if known == ["a", "b"]
+    ));
+    let full = sample::full();
+    assert!(matches!(
+        within_run(&full, "uv-single", policy()),
+        Err(CompareError::AmbiguousScenario { fitting, .. }) if fitting.len() == 2
+    ));
+    let mut empty = eight();
+    empty.phases.clear();
+    assert_eq!(within_run(&empty, "a", policy()), Err(CompareError::Nothing));
+}
+
+#[test]
+fn three_rounds_say_how_many_it_takes() {
+    let compared = within_run(&sample::full(), "pip-single", policy()).expect("comparable");
+    let tested = compared.rows.iter().filter_map(|row| match &row.answer {
+        Answer::Tested(answer) => Some(answer.outcome),
+        _ => None,
+    });
+    let tested: Vec<_> = tested.collect();
+    assert!(!tested.is_empty());
+    for outcome in tested {
+        assert!(
+            matches!(outcome, Outcome::Inconclusive { needed_rounds } if needed_rounds > 6),
+            "{outcome:?}"
+        );
+    }
+}
