@@ -12,6 +12,8 @@ pub struct Level(f64);
 impl Level {
     /// One in twenty, the default level of significance.
     pub const FIVE_PERCENT: Self = Self(0.05);
+    /// One in a thousand, the default level of change points.
+    pub const ONE_IN_A_THOUSAND: Self = Self(0.001);
     /// Nine in ten, the default power.
     pub const NINETY_PERCENT: Self = Self(0.9);
 

@@ -3,8 +3,10 @@
 //!
 //! Smaller points are better throughout, as times and sizes are; "faster" stands for smaller.
 
+mod change_points;
 mod compare;
 mod contrasts;
+mod energy;
 mod holm;
 mod level;
 mod magnitude;
@@ -13,7 +15,9 @@ mod positive;
 mod power;
 mod sample;
 mod summary;
+mod t_test;
 
+pub use change_points::{ChangePoint, ChangePointPolicy, Direction, change_points};
 pub use compare::{ComparePolicy, Comparison, Outcome, Question, Wins, compare};
 pub use level::{Level, LevelError};
 pub use magnitude::{Effect, EffectError, Magnitude, Relevance};

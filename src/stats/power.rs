@@ -13,7 +13,7 @@ const SEED: u64 = 0x6261_6b65_6f66_6601;
 /// So many sets of rounds are drawn (the error of a power of 0.9 is then about 0.01), or fewer when that means more
 /// contrasts than the second number.
 const DRAWS: usize = 1000;
-const CONTRASTS: usize = 4_000_000;
+const CONTRASTS: usize = 2_000_000;
 /// Above so many rounds nothing is drawn: what a test can show then shrinks as the square root of the rounds grows.
 const DRAWN_ROUNDS: usize = 128;
 
