@@ -12,8 +12,12 @@ pub struct Level(f64);
 impl Level {
     /// One in twenty, the default level of significance.
     pub const FIVE_PERCENT: Self = Self(0.05);
+    /// One in eighty, the default level of one night.
+    pub const ONE_IN_EIGHTY: Self = Self(0.0125);
     /// One in a thousand, the default level of change points.
     pub const ONE_IN_A_THOUSAND: Self = Self(0.001);
+    /// One in ten thousand, the level at which the nightly gate takes a change for a new baseline.
+    pub const ONE_IN_TEN_THOUSAND: Self = Self(0.0001);
     /// Nine in ten, the default power.
     pub const NINETY_PERCENT: Self = Self(0.9);
 

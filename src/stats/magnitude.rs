@@ -14,6 +14,8 @@ impl Effect {
     pub const TWO_PERCENT: Self = Self(0.02);
     /// The smallest change that the nightly gate fails for unless one says otherwise: 5 %.
     pub const FIVE_PERCENT: Self = Self(0.05);
+    /// What the nightly gate must be able to see in one night unless one says otherwise: 25 %.
+    pub const TWENTY_FIVE_PERCENT: Self = Self(0.25);
 
     /// The effect of this share.
     ///

@@ -10,6 +10,7 @@ mod energy;
 mod holm;
 mod level;
 mod magnitude;
+mod nightly;
 mod null;
 mod positive;
 mod power;
@@ -21,6 +22,7 @@ pub use change_points::{ChangePoint, ChangePointPolicy, Direction, change_points
 pub use compare::{ComparePolicy, Comparison, Outcome, Question, Wins, compare};
 pub use level::{Level, LevelError};
 pub use magnitude::{Effect, EffectError, Magnitude, Relevance};
+pub use nightly::{Baseline, NightlyPolicy, Verdict, judge};
 pub use positive::{Pairs, PositiveSample};
 pub use power::{Noise, RoundsNeeded, SpreadError, fewest_rounds};
 pub use sample::{Sample, SampleError};

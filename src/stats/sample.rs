@@ -1,5 +1,7 @@
 //! The sample: one or more finite points, so that no statistic has to ask again.
 
+use super::contrasts::walsh_averages;
+
 /// Why some numbers are no sample.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum SampleError {
@@ -70,6 +72,19 @@ impl Sample {
     pub fn median(&self) -> f64 {
         median_of_sorted(&self.sorted())
     }
+
+    /// The pseudo-median: the median of the means of all pairs of points, each with itself too.
+    ///
+    /// Hodges & Lehmann 1963, *Estimates of Location Based on Rank Tests*, Annals of Mathematical Statistics 34. Nearly
+    /// as steady as the mean where the mean is best (with normal noise its variance is π/3 times the mean's, the
+    /// median's π/2 times), and hardly moved by less than a third of the points going wrong. What the nightly gate takes
+    /// for a night's value. The time and the space that it takes grow with the square of the number of points.
+    #[must_use]
+    pub fn pseudo_median(&self) -> f64 {
+        let mut averages = walsh_averages(&self.points);
+        averages.sort_by(f64::total_cmp);
+        median_of_sorted(&averages)
+    }
 }
 
 /// The median of sorted points, of which there must be at least one.
@@ -101,6 +116,16 @@ mod tests {
             f64::MAX,
             "the sum of two large points must not overflow"
         );
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "these medians are exact")]
+    fn the_pseudo_median_is_the_middle_of_the_means_of_pairs() {
+        let of = |points: &[f64]| Sample::new(points.to_vec()).unwrap().pseudo_median();
+        assert_eq!(of(&[7.0]), 7.0);
+        // The means of the pairs are 1 1.5 2 2 2.5 3 5 5.5 6 9.
+        assert_eq!(of(&[9.0, 1.0, 2.0, 3.0]), 2.75);
+        assert!(of(&[1.0, 1.0, 1.0, 1.0, 1000.0]) <= 1.0, "one point that went wrong");
     }
 
     #[test]
