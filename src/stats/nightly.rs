@@ -28,7 +28,7 @@ pub struct NightlyPolicy {
     pub shortest: usize,
     /// A limit farther off than this says too little to be called "no change".
     pub widest: Effect,
-    /// How many newest values are looked at. Whatever came before them can't matter, and would only take time.
+    /// How many newest values are looked at, or up to half a window of change points more. Whatever came before them can't matter, and would only take time.
     pub history: usize,
     /// How the baseline's start is found.
     pub change_points: ChangePointPolicy,
@@ -116,6 +116,8 @@ pub fn judge(series: &PositiveSample, policy: &NightlyPolicy) -> (Verdict, Optio
     let skipped = all
         .len()
         .saturating_sub(policy.history.max(policy.shortest + policy.recent));
+    // In steps of half a window: else the windows would lie elsewhere each night, and change points come and go with them.
+    let skipped = skipped - skipped % (policy.change_points.window / 2).max(1);
     let points = &all[skipped..];
     let newest = points[points.len() - 1];
     let before = points.len() - policy.recent.clamp(1, points.len());
@@ -339,6 +341,6 @@ mod tests {
         long.extend(nights(420, after(417, 1.2)));
         let (verdict, baseline) = judged(&long);
         assert!(matches!(verdict, Verdict::Regression { .. }));
-        assert_eq!(baseline.unwrap().nights, 720..1117);
+        assert_eq!(baseline.unwrap().nights, 700..1117);
     }
 }
