@@ -151,6 +151,7 @@ pub(super) fn rows(log: &RunLog) -> Vec<Row> {
             Row {
                 label: source.label.clone(),
                 kind: source.kind,
+                phase: source.phase.to_owned(),
                 cells,
             }
         })

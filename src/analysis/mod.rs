@@ -18,6 +18,7 @@ mod raw;
 mod reproduce;
 #[cfg(test)]
 pub(crate) mod sample;
+mod timeline;
 
 use chrono::{DateTime, Utc};
 
@@ -38,6 +39,7 @@ pub use moved::{Moved, MovedLayer};
 pub use network_note::NetworkNote;
 pub use note::{Note, Severity};
 pub use raw::RawRow;
+pub use timeline::{DownloadTime, PhaseTime, StepTime, Stretch, Timeline, TrialTime};
 
 /// What a run says, ready to be laid out.
 #[derive(Debug, Clone)]
@@ -152,6 +154,8 @@ pub struct Row {
     pub label: String,
     /// What it holds.
     pub kind: RowKind,
+    /// The phase that it is read from.
+    pub phase: String,
     /// One cell per column, in the columns' order.
     pub cells: Vec<Cell>,
 }

@@ -141,7 +141,7 @@ fn trial_notes(log: &RunLog) -> Vec<Note> {
     notes
 }
 
-fn shown(failure: &Failure) -> Failure {
+pub(super) fn shown(failure: &Failure) -> Failure {
     Failure {
         message: clean(&failure.message),
         step: failure.step.as_deref().map(clean),

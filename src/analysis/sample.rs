@@ -183,7 +183,7 @@ pub(crate) fn run(table: &str) -> RunLog {
             });
         }
     }
-    let mut phases = Vec::new();
+    let mut phases: Vec<PhaseRecord> = Vec::new();
     for trial in &order {
         let column = scenarios
             .iter()
@@ -198,7 +198,8 @@ pub(crate) fn run(table: &str) -> RunLog {
                 .split_whitespace()
                 .nth(round)
                 .expect("a word for every round");
-            phases.extend(record(trial, row[0], column, word, phases.len()));
+            let started = phases.last().map_or_else(start, after);
+            phases.extend(record(trial, row[0], column, word, started));
         }
     }
     let trials = order
@@ -341,7 +342,7 @@ fn phase_head(name: &str) -> PhaseHead {
     }
 }
 
-fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, index: usize) -> Option<PhaseRecord> {
+fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, started: DateTime<Utc>) -> Option<PhaseRecord> {
     let (outcome, seconds) = match word.trim_start_matches('w') {
         "-" => return None,
         "fail" => (Outcome::Failed(failure(&trial.scenario)), 3.5),
@@ -362,11 +363,11 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, index: usize
     Some(PhaseRecord {
         trial: trial.clone(),
         phase: phase.into(),
-        started: start() + TimeDelta::minutes(i64::try_from(index).expect("few phases")),
+        started,
         wall: Nanos::from_seconds(seconds),
         outcome,
         build: build.then(|| BuildTrace {
-            steps: steps(hot, seconds),
+            steps: steps(hot, seconds, nanos(started)),
             ..BuildTrace::default()
         }),
         push: None,
@@ -393,10 +394,10 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, index: usize
 }
 
 /// Steps that fill a build of so many seconds, but for its last hundredth and one before the export.
-fn steps(hot: bool, seconds: f64) -> Vec<StepTrace> {
+fn steps(hot: bool, seconds: f64, started: u64) -> Vec<StepTrace> {
     let mut steps: Vec<StepTrace> = Vec::new();
     let mut step = |name: &str, cached: bool, from: f64, to: f64| {
-        let at = |part: f64| start_nanos() + Nanos::from_seconds(part * seconds).0;
+        let at = |part: f64| started + Nanos::from_seconds(part * seconds).0;
         let to = if cached { from } else { to };
         let interval = Interval {
             started: at(from),
@@ -437,8 +438,14 @@ fn steps(hot: bool, seconds: f64) -> Vec<StepTrace> {
     steps
 }
 
-fn start_nanos() -> u64 {
-    u64::try_from(start().timestamp_nanos_opt().expect("in range")).expect("after 1970")
+/// A second after a phase has ended.
+fn after(phase: &PhaseRecord) -> DateTime<Utc> {
+    let wall = i64::try_from(phase.wall.0).expect("short");
+    phase.started + TimeDelta::nanoseconds(wall) + TimeDelta::seconds(1)
+}
+
+fn nanos(time: DateTime<Utc>) -> u64 {
+    u64::try_from(time.timestamp_nanos_opt().expect("in range")).expect("after 1970")
 }
 
 fn part(name: &str, interval: Interval) -> StepPart {

@@ -85,6 +85,28 @@ impl Sample {
         averages.sort_by(f64::total_cmp);
         median_of_sorted(&averages)
     }
+
+    /// The arithmetic mean.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "nobody measures 2^52 rounds")]
+    pub fn mean(&self) -> f64 {
+        // Each is divided before it is added: the sum of large points must not overflow.
+        let count = self.points.len() as f64;
+        self.points.iter().map(|point| point / count).sum()
+    }
+
+    /// The sample standard deviation, with n − 1 in the denominator (Bessel's correction); `None` with one point, which
+    /// has no spread.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, reason = "nobody measures 2^52 rounds")]
+    pub fn standard_deviation(&self) -> Option<f64> {
+        if self.points.len() < 2 {
+            return None;
+        }
+        let mean = self.mean();
+        let squares: f64 = self.points.iter().map(|point| (point - mean).powi(2)).sum();
+        Some((squares / (self.points.len() - 1) as f64).sqrt())
+    }
 }
 
 /// The median of sorted points, of which there must be at least one.
@@ -126,6 +148,18 @@ mod tests {
         // The means of the pairs are 1 1.5 2 2 2.5 3 5 5.5 6 9.
         assert_eq!(of(&[9.0, 1.0, 2.0, 3.0]), 2.75);
         assert!(of(&[1.0, 1.0, 1.0, 1.0, 1000.0]) <= 1.0, "one point that went wrong");
+    }
+
+    #[allow(clippy::float_cmp, reason = "these are exact")]
+    fn mean_and_deviation_of_known_samples() {
+        let sample = |points: &[f64]| Sample::new(points.to_vec()).unwrap();
+        // Deviations from 5 are -3 -1 -1 -1 0 0 2 4: their squares add up to 32, and 32 / 7 is the variance.
+        let known = sample(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
+        assert_eq!(known.mean(), 5.0);
+        assert_eq!(known.standard_deviation(), Some((32.0_f64 / 7.0).sqrt()));
+        assert_eq!(sample(&[4.75]).mean(), 4.75);
+        assert_eq!(sample(&[4.75]).standard_deviation(), None, "one point has no spread");
+        assert_eq!(sample(&[f64::MAX, f64::MAX]).mean(), f64::MAX);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod cause;
 mod graph;
 mod spans;
+mod steps;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ use crate::journal::RunLog;
 use crate::runner::event::{Outcome, PhaseHead, PhaseRecord, Round, ScenarioHead};
 use crate::units::{Bytes, Nanos};
 use trace::{Build, Joiner};
+
+pub(super) use steps::StepReader;
 
 /// Where the time of one scenario's builds went.
 #[derive(Debug, Clone, PartialEq)]
