@@ -14,9 +14,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bakeoff::mirror::recording::{Entry, Key, Recording, hex};
+use bakeoff::mirror::recording::{Entry, Key, Recording};
 use bakeoff::mirror::{Config, LOOPBACK, Mirror, Mode};
-use bakeoff::units::Link;
+use bakeoff::units::{Link, hex};
 use criterion::{Criterion, SamplingMode, Throughput};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

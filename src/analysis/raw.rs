@@ -66,12 +66,6 @@ fn row(log: &RunLog, record: &PhaseRecord) -> RawRow {
         .iter()
         .filter(|planned| planned.round == trial.round)
         .position(|planned| planned.scenario == trial.scenario);
-    let (outcome, message) = match &record.outcome {
-        Outcome::Measured => ("measured", String::new()),
-        Outcome::Invalid(reasons) => ("invalid", reasons.join("; ")),
-        Outcome::Failed(failure) => ("failed", failure.message.clone()),
-        Outcome::Skipped(reason) => ("skipped", reason.clone()),
-    };
     let steps = record.build.as_ref().map(dockerfile_steps);
     RawRow {
         round: trial.round,
@@ -82,7 +76,7 @@ fn row(log: &RunLog, record: &PhaseRecord) -> RawRow {
         builder: scenario.map(|scenario| scenario.builder.clone()).unwrap_or_default(),
         phase: record.phase.clone(),
         kind: phase.map(|phase| phase.kind.clone()).unwrap_or_default(),
-        outcome,
+        outcome: record.outcome.name(),
         wall: (!matches!(record.outcome, Outcome::Skipped(_))).then_some(record.wall),
         image_size: record.image.as_ref().map(|image| image.size),
         compressed: record
@@ -95,7 +89,7 @@ fn row(log: &RunLog, record: &PhaseRecord) -> RawRow {
             .as_ref()
             .map(|steps| steps.iter().filter(|step| step.cached).count()),
         steps: steps.as_ref().map(Vec::len),
-        message: clean(&message),
+        message: clean(&record.outcome.reason().unwrap_or_default()),
     }
 }
 

@@ -189,10 +189,7 @@ pub(crate) fn run(table: &str) -> RunLog {
             .iter()
             .position(|scenario| scenario.name == trial.scenario)
             .expect("a known scenario");
-        let round = rounds
-            .iter()
-            .position(|round| *round == trial.round)
-            .expect("a known round");
+        let round = rounds.iter().position(|round| *round == trial.round).expect("known");
         for row in &body {
             let word = row[column + 1]
                 .split_whitespace()

@@ -118,7 +118,7 @@ impl Shared {
         }
         let bytes = Bytes::from(tokio::fs::read(&content.path).await.ok()?);
         // A damaged one would stay in memory after it was fetched again.
-        if recording::hex(&Sha256::digest(&bytes)) != content.sha256 {
+        if crate::units::hex(&Sha256::digest(&bytes)) != content.sha256 {
             return None;
         }
         let mut small = self.small.lock().unwrap_or_else(PoisonError::into_inner);

@@ -233,7 +233,7 @@ impl Fetcher {
             let reason = format!("{key}: upstream ended after {written} of {length} bytes");
             return Err(Failure { status: 502, reason });
         }
-        let sha256 = super::recording::hex(&hash.finalize());
+        let sha256 = crate::units::hex(&hash.finalize());
         self.check(key, head.status, &sha256)?;
         let entry = Entry {
             size: written,

@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::fetch::{self, Fetcher};
 use super::index::{Form, Page};
-use super::recording::{Entry, Recording, hex};
+use super::recording::{Entry, Recording};
+use crate::units::hex;
 
 /// How much is kept.
 const KEPT: usize = 48 << 20;

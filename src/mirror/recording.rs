@@ -20,7 +20,7 @@ mod verify;
 use std::path::PathBuf;
 
 pub use manifest::{Entry, Key, Method};
-pub use store::{Lookup, Recording, Stats, hex};
+pub use store::{Lookup, Recording, Stats};
 pub use verify::{Damage, Waste};
 
 /// The file that makes a folder a recording.

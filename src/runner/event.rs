@@ -319,6 +319,30 @@ pub enum Outcome {
     Skipped(String),
 }
 
+impl Outcome {
+    /// `measured`, `invalid`, `failed` or `skipped`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Invalid(_) => "invalid",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "skipped",
+        }
+    }
+
+    /// Why it was not measured; `None` if it was.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Measured => None,
+            Self::Invalid(reasons) => Some(reasons.join("; ")),
+            Self::Failed(failure) => Some(failure.message.clone()),
+            Self::Skipped(reason) => Some(reason.clone()),
+        }
+    }
+}
+
 /// Why a phase failed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failure {

@@ -12,9 +12,10 @@ use super::event::{Asker, Failure, NetworkHead, Outcome, PhaseRecord, RecordingH
 use super::{RunError, Session};
 use crate::engine::{BuildTrace, Engine};
 use crate::fixture::Workspace;
-use crate::mirror::recording::{Recording, hex};
+use crate::mirror::recording::Recording;
 use crate::mirror::{self, Config, Kind, Mirror, Origin, Transfer, Upstream, synthetic};
 use crate::suite::{NetworkMode, PhaseKind, Scenario};
+use crate::units::hex;
 
 /// How many problems of downloads a failure tells of.
 const SHOWN: usize = 5;

@@ -145,17 +145,7 @@ fn changes(before: &Facts, now: &Facts) -> Vec<Change> {
 }
 
 fn identity(identity: &Identity) -> Facts {
-    facts([
-        ("processor", identity.cpu_model.clone()),
-        ("processors", identity.cpus.to_string()),
-        ("memory", identity.memory.to_string()),
-        ("engine", identity.engine.clone()),
-        ("engine's version", identity.engine_major.clone()),
-        ("storage driver", identity.storage_driver.clone()),
-        ("image store", identity.image_store.clone()),
-        ("network", identity.network.clone()),
-        ("base images", identity.bases.clone()),
-    ])
+    facts(identity.facts())
 }
 
 fn drift(fingerprint: &Fingerprint) -> Facts {

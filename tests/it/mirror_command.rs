@@ -4,8 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use bakeoff::mirror::recording::{Entry, Key, Recording, hex};
+use bakeoff::mirror::recording::{Entry, Key, Recording};
 use bakeoff::mirror::synthetic::{self, Spec};
+use bakeoff::units::hex;
 use sha2::{Digest as _, Sha256};
 
 use crate::support::{Ended, Place};

@@ -4,7 +4,12 @@ use crate::engine::{Interval, StepPart};
 
 #[test]
 fn everything_lies_in_what_it_is_a_part_of() {
-    for log in [sample::full(), sample::resumed(), sample::interrupted(), sample::mirrored()] {
+    for log in [
+        sample::full(),
+        sample::resumed(),
+        sample::interrupted(),
+        sample::mirrored(),
+    ] {
         let timeline = Timeline::of(&log);
         for trial in &timeline.trials {
             let Some(stretch) = trial.stretch else {

@@ -7,8 +7,9 @@ use std::path::{Component, Path};
 
 use sha2::{Digest as _, Sha256};
 
-use super::store::{Recording, hex};
+use super::store::Recording;
 use super::{RecordingError, Stats};
+use crate::units::hex;
 
 /// Writes a recording to a file, which is there only when it is whole. Returns how much went into it.
 ///

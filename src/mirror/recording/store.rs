@@ -14,7 +14,7 @@ use super::known::Known;
 use super::manifest::{Entry, Key, Line, SCHEMA};
 use super::{MANIFEST, RecordingError};
 use crate::mirror::used;
-use crate::units::Bytes;
+use crate::units::{Bytes, hex};
 
 /// A recording on disk.
 #[derive(Debug)]
@@ -437,12 +437,6 @@ fn whole_lines(file: &mut File) -> std::io::Result<u64> {
         end = start;
     }
     Ok(0)
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Recording {

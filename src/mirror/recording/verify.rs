@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
-use super::store::{Recording, hex};
+use super::store::Recording;
 use super::{Key, RecordingError};
-use crate::units::Bytes;
+use crate::units::{Bytes, hex};
 
 /// A download in progress writes all the time; a partial file that nobody has touched for so long is nobody's.
 const ABANDONED: Duration = Duration::from_secs(3600);

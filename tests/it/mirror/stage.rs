@@ -145,7 +145,7 @@ pub fn noise(length: usize) -> Vec<u8> {
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
-    bakeoff::mirror::recording::hex(&Sha256::digest(bytes))
+    bakeoff::units::hex(&Sha256::digest(bytes))
 }
 
 /// What a client got.
