@@ -28,6 +28,7 @@ Examples:
   bakeoff explain latest uv-single                  which instruction costs it, and why it ran again
   bakeoff compare latest --baseline-scenario pip-single
                                                     who is faster, and how sure is that?
+  bakeoff export latest --to junit -o junit.xml     the run for another tool; `export --help` names all
   bakeoff mirror stats                              what builds have downloaded, for replay
 
 Exit codes: 0 done, 2 usage, 3 suite or fixture wrong, 4 no engine, registry or base image,
@@ -43,6 +44,8 @@ pub(super) enum Command {
     Report(Report),
     /// Show where the time of a scenario's builds went, instruction by instruction, and what broke the cache
     Explain(Explain),
+    /// Write a run in the format of another tool: hyperfine, Bencher, JUnit, Perfetto, OpenTelemetry and others
+    Export(super::export::args::Export),
     /// List the runs so far, newest first
     List(List),
     /// Say which scenario of a run is faster, by how much and how sure that is; or which of two runs

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use super::export::SendError;
 use crate::analysis::CompareError;
 use crate::engine::EngineError;
 use crate::engine::docker::DockerEngine;
@@ -15,6 +16,7 @@ use crate::journal::JournalError;
 use crate::mirror::recording::RecordingError;
 use crate::mirror::{MirrorError, UpstreamError};
 use crate::report::ReportError;
+use crate::report::export::ExportError;
 use crate::runner::RunError;
 use crate::suite::SuiteError;
 use crate::units::Bytes;
@@ -42,6 +44,10 @@ pub(super) enum Failure {
     Input { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Send(#[from] SendError),
     #[error(transparent)]
     Lock(#[from] LockError),
     #[error(transparent)]
@@ -145,17 +151,26 @@ impl Failure {
             Self::FailedPhases { .. } => 5,
             Self::Interrupted => 130,
             Self::Recording(error) => recording_code(error),
+            Self::Export(error) => match error {
+                ExportError::OneRun { .. } | ExportError::Twice(_) | ExportError::OtherSeries { .. } => 2,
+                ExportError::NothingMeasured(_)
+                | ExportError::NothingHappened(_)
+                | ExportError::Encode { .. }
+                | ExportError::Write { .. } => 1,
+            },
             Self::Compare(
                 CompareError::OtherSuite(_)
                 | CompareError::OtherMachine(_)
                 | CompareError::UnknownScenario { .. }
                 | CompareError::AmbiguousScenario { .. },
             )
+            | Self::Send(SendError::Setting { .. } | SendError::Format(_))
             | Self::WhichRecording(_)
             | Self::RecordingName { .. }
             | Self::NoIndex
             | Self::NotInRun { .. } => 2,
-            Self::RecordingExists(_)
+            Self::Send(SendError::Unreachable { .. } | SendError::Refused { .. } | SendError::Partial { .. })
+            | Self::RecordingExists(_)
             | Self::FileExists(_)
             | Self::Damaged(_)
             | Self::Journal(_)
@@ -229,6 +244,8 @@ impl Failure {
             ),
             Self::LeftOver(_) => Some("end what uses them, then run `bakeoff clean` again".into()),
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
+            Self::Export(error) => export_hint(error),
+            Self::Send(error) => error.hint(),
             Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
             Self::NotInRun { .. }
             | Self::NothingToCompare(_)
@@ -338,6 +355,24 @@ fn run_hint(error: &RunError) -> Option<String> {
         | RunError::Ignore(_)
         | RunError::Synthetic(_)
         | RunError::Stopped => None,
+    }
+}
+
+fn export_hint(error: &ExportError) -> Option<String> {
+    match error {
+        ExportError::OneRun { .. } => Some("export each by itself; only otava takes several".into()),
+        ExportError::NothingMeasured(_) => {
+            Some("`bakeoff report` says why; junit, github-step-summary, perfetto and otlp tell of failures too".into())
+        }
+        ExportError::NothingHappened(_) => Some("`bakeoff report` says why".into()),
+        ExportError::Twice(_) => Some("name each run once".into()),
+        ExportError::OtherSeries { machine: true, .. } => {
+            Some("--allow-different-machine takes them for one series all the same".into())
+        }
+        ExportError::OtherSeries { machine: false, .. } => {
+            Some("export the runs of each suite into a file of their own".into())
+        }
+        ExportError::Encode { .. } | ExportError::Write { .. } => None,
     }
 }
 

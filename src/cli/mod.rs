@@ -7,6 +7,7 @@ mod doctor;
 mod downloads;
 mod estimate;
 mod explain;
+mod export;
 mod failure;
 mod history;
 mod list;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => run::plan(&arguments),
         Command::Report(arguments) => report::report(&arguments),
         Command::Explain(arguments) => explain::explain_scenarios(&arguments),
+        Command::Export(arguments) => runtime.block_on(export::export(&arguments)),
         Command::List(arguments) => list::list(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Power(arguments) => compare::power(&arguments),

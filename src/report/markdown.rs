@@ -2,34 +2,97 @@
 
 use std::io::{self, Write};
 
-use crate::analysis::{Note, Report, Row, Severity};
+use crate::analysis::{Attribution, Downloads, Note, Report, Row, Severity};
 
 use super::attribution;
 use super::downloads;
 use super::text::{self, CellText, Tone};
 
+/// A piece of the report that can be left out without harm to the others.
+pub(super) struct Block {
+    pub part: Part,
+    pub text: String,
+}
+
+/// Which part of the report a block belongs to, in the report's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// What it is.
+    Head,
+    /// The measured figures.
+    Table,
+    /// The published figures.
+    Published,
+    /// What builds downloaded: the heading, then a block for each phase.
+    Downloads,
+    /// Where the time went: the heading, then a block for each scenario.
+    Attributions,
+    /// What a reader must know: the heading, then a block for each note.
+    Notes,
+    /// The run, the machine, and how to measure it again.
+    Facts,
+}
+
 /// Writes the report.
 pub(super) fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    blocks(report)?
+        .iter()
+        .try_for_each(|block| out.write_all(block.text.as_bytes()))
+}
+
+/// The report in pieces.
+pub(super) fn blocks(report: &Report) -> io::Result<Vec<Block>> {
+    let mut blocks = Vec::new();
+    let mut add = |part: Part, write: &dyn Fn(&mut Vec<u8>) -> io::Result<()>| -> io::Result<()> {
+        let mut text = Vec::new();
+        write(&mut text)?;
+        if !text.is_empty() {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            blocks.push(Block { part, text });
+        }
+        Ok(())
+    };
+    add(Part::Head, &|out| write_head(report, out))?;
+    add(Part::Table, &|out| {
+        let show = |row: &Row, column: usize| measured(&text::cell(row.kind, &row.cells[column]));
+        write_table(report, show, report.rows.iter(), out)
+    })?;
+    add(Part::Published, &|out| write_published(report, out))?;
+    if !report.downloads.is_empty() {
+        add(Part::Downloads, &|out| {
+            writeln!(out, "\n## Downloads\n\n{}", downloads::CAPTION)
+        })?;
+    }
+    for (phase, builds) in downloads::by_phase(report) {
+        add(Part::Downloads, &|out| write_downloads(phase, builds, out))?;
+    }
+    if !report.attributions.is_empty() {
+        add(Part::Attributions, &|out| {
+            writeln!(out, "\n## Where the time went\n\n{}", escaped(attribution::CAPTION))
+        })?;
+    }
+    for of in &report.attributions {
+        add(Part::Attributions, &|out| write_attribution(of, out))?;
+    }
+    if !report.notes.is_empty() {
+        add(Part::Notes, &|out| writeln!(out, "\n## Notes\n"))?;
+    }
+    for note in &report.notes {
+        add(Part::Notes, &|out| write_note(note, out))?;
+    }
+    add(Part::Facts, &|out| write_run(report, out))?;
+    Ok(blocks)
+}
+
+fn write_head(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "# {}\n", escaped(&text::title(report)))?;
     if !report.run.description.is_empty() {
         writeln!(out, "{}\n", escaped(&report.run.description))?;
     }
-    writeln!(out, "{}\n", escaped(&text::caption(report)))?;
-    write_table(
-        report,
-        |row, column| measured(&text::cell(row.kind, &row.cells[column])),
-        report.rows.iter(),
-        out,
-    )?;
-    write_published(report, out)?;
-    write_downloads(report, out)?;
-    write_attributions(report, out)?;
-    if !report.notes.is_empty() {
-        writeln!(out, "\n## Notes\n")?;
-        for note in &report.notes {
-            write_note(note, out)?;
-        }
-    }
+    writeln!(out, "{}\n", escaped(&text::caption(report)))
+}
+
+fn write_run(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n## Run\n")?;
     write_facts(&text::run_facts(report), out)?;
     writeln!(out, "\n## Environment\n")?;
@@ -57,61 +120,48 @@ fn write_published(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write_table(report, show, rows, out)
 }
 
-fn write_downloads(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    if report.downloads.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n## Downloads\n\n{}", downloads::CAPTION)?;
-    for (phase, builds) in downloads::by_phase(report) {
-        writeln!(out, "\n### {}\n", escaped(phase))?;
-        for build in builds {
-            writeln!(
-                out,
-                "- **{}**: {}",
-                escaped(&build.scenario),
-                escaped(&downloads::summary(build))
-            )?;
-            for step in downloads::steps(build) {
-                writeln!(out, "  - {}", escaped(&step))?;
-            }
+fn write_downloads(phase: &str, builds: &[Downloads], out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n### {}\n", escaped(phase))?;
+    for build in builds {
+        writeln!(
+            out,
+            "- **{}**: {}",
+            escaped(&build.scenario),
+            escaped(&downloads::summary(build))
+        )?;
+        for step in downloads::steps(build) {
+            writeln!(out, "  - {}", escaped(&step))?;
         }
     }
     Ok(())
 }
 
-fn write_attributions(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    if report.attributions.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "\n## Where the time went\n\n{}", escaped(attribution::CAPTION))?;
-    for of in &report.attributions {
-        // GitHub folds this; the blank lines make it read Markdown again inside.
-        writeln!(out, "\n<details>\n<summary>{}</summary>\n", escaped(&of.scenario))?;
-        let heads: Vec<String> = of.builds.iter().map(|build| escaped(&build.phase)).collect();
-        writeln!(out, "| line | | {} |", heads.join(" | "))?;
-        writeln!(out, "|---:|---|{}", "---:|".repeat(of.builds.len()))?;
-        for row in attribution::table(of) {
-            let strong = |text: String| {
-                if row.whole && !text.is_empty() {
-                    format!("**{text}**")
-                } else {
-                    text
-                }
-            };
-            let figures: Vec<String> = row.figures.iter().map(|figure| strong(escaped(figure))).collect();
-            let text = if row.part {
-                format!("&emsp;{}", escaped(&row.text))
+fn write_attribution(of: &Attribution, out: &mut impl Write) -> io::Result<()> {
+    // GitHub folds this; the blank lines make it read Markdown again inside.
+    writeln!(out, "\n<details>\n<summary>{}</summary>\n", escaped(&of.scenario))?;
+    let heads: Vec<String> = of.builds.iter().map(|build| escaped(&build.phase)).collect();
+    writeln!(out, "| line | | {} |", heads.join(" | "))?;
+    writeln!(out, "|---:|---|{}", "---:|".repeat(of.builds.len()))?;
+    for row in attribution::table(of) {
+        let strong = |text: String| {
+            if row.whole && !text.is_empty() {
+                format!("**{text}**")
             } else {
-                strong(escaped(&row.text))
-            };
-            writeln!(out, "| {} | {text} | {} |", row.line, figures.join(" | "))?;
-        }
-        for text in attribution::texts(of, None) {
-            writeln!(out, "\n{}", escaped(&text))?;
-        }
-        writeln!(out, "\n</details>")?;
+                text
+            }
+        };
+        let figures: Vec<String> = row.figures.iter().map(|figure| strong(escaped(figure))).collect();
+        let text = if row.part {
+            format!("&emsp;{}", escaped(&row.text))
+        } else {
+            strong(escaped(&row.text))
+        };
+        writeln!(out, "| {} | {text} | {} |", row.line, figures.join(" | "))?;
     }
-    Ok(())
+    for text in attribution::texts(of, None) {
+        writeln!(out, "\n{}", escaped(&text))?;
+    }
+    writeln!(out, "\n</details>")
 }
 
 /// A table with the scenarios as columns, of these rows and what `show` says of each row and column.

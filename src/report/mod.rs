@@ -7,6 +7,7 @@ mod compare;
 mod csv;
 mod downloads;
 mod explain;
+pub mod export;
 mod html;
 mod json;
 mod markdown;

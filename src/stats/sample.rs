@@ -150,6 +150,7 @@ mod tests {
         assert!(of(&[1.0, 1.0, 1.0, 1.0, 1000.0]) <= 1.0, "one point that went wrong");
     }
 
+    #[test]
     #[allow(clippy::float_cmp, reason = "these are exact")]
     fn mean_and_deviation_of_known_samples() {
         let sample = |points: &[f64]| Sample::new(points.to_vec()).unwrap();

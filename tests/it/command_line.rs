@@ -14,6 +14,7 @@ fn help_names_every_command_and_exit_code() {
         "plan",
         "report",
         "explain",
+        "export",
         "list",
         "mirror",
         "doctor",
@@ -35,6 +36,9 @@ fn usage_errors_end_with_2() {
         &["plan", "x.toml", "--network", "offline"],
         &["report"],
         &["explain", "latest"],
+        &["export", "--to", "bmf"],
+        &["export", "latest"],
+        &["export", "latest", "--to", "nonsense"],
         &["nonsense"],
     ] {
         assert_eq!(place.bakeoff(arguments).code, 2, "{arguments:?}");

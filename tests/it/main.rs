@@ -3,6 +3,7 @@
 
 mod command_line;
 mod endpoint;
+mod export;
 mod failures;
 mod filesync;
 mod history_command;
