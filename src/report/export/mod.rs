@@ -184,7 +184,7 @@ pub fn export(
         ExportFormat::Otava => remarks = otava::Table::of(runs, options)?.write(out)?,
         ExportFormat::OtavaConfig => remarks = otava::Table::of(runs, options)?.write_config(out)?,
         ExportFormat::Junit => junit::write(one()?, out)?,
-        ExportFormat::GithubStepSummary => step_summary::write(&one()?.report, LIMIT, out)?,
+        ExportFormat::GithubStepSummary => step_summary::write(&one()?.report, STEP_SUMMARY_LIMIT, out)?,
         ExportFormat::Perfetto => trace::write(one()?, out)?,
         ExportFormat::Otlp => otlp::write(one()?, out)?,
     }
@@ -194,8 +194,6 @@ pub fn export(
     })?;
     Ok(remarks)
 }
-
-use step_summary::LIMIT;
 
 /// Writes a JSON document with a line end after it.
 fn write_json(
