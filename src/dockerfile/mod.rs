@@ -2,13 +2,14 @@
 //!
 //! It follows the parser of BuildKit: `source` cuts the file into logical lines, `command` takes those apart, `parse`
 //! makes instructions and stages of them. `expand` and `bases` find the images that stages start from, `rewrite`
-//! changes the text without moving a line, `steps` leads from a builder's step back to its instruction, and `sources`
-//! tells what that takes from the context.
+//! changes the text without moving a line, `steps` leads from a builder's step back to its instruction, `layers` from an
+//! image's layers, and `sources` tells what an instruction takes from the context.
 
 mod bases;
 mod command;
 mod expand;
 mod features;
+mod layers;
 mod parse;
 mod rewrite;
 mod source;
@@ -16,6 +17,10 @@ mod sources;
 mod steps;
 
 use std::collections::BTreeMap;
+
+use crate::units::Bytes;
+
+pub use layers::LayerOrigin;
 
 /// A Dockerfile that could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -207,6 +212,29 @@ impl Dockerfile {
     #[must_use]
     pub fn instruction_of_step(&self, step: &str) -> Option<&Instruction> {
         steps::instruction_of(self, step)
+    }
+    /// The instructions of which the image of a target (the last stage, if `None`) is made, in the order in which they are
+    /// run: those of its stage, after those of the stages that it starts from.
+    #[must_use]
+    pub fn instructions_of_image(&self, target: Option<&str>) -> Vec<&Instruction> {
+        layers::instructions_of_image(self, target)
+    }
+    /// What made each layer of an image of this file, lowest first.
+    ///
+    /// `history` is what an engine's API tells of the image (`GET /images/NAME/history`), **oldest first**: the creating
+    /// command and the layer's size. `layers` is the number of the image's layers, and `of_base` how many of them are its
+    /// base's, where that is known. The API does not say which entries have a layer: one with a size has, one of an `ENV` and
+    /// the like has not, and a `WORKDIR` that made a folder looks like a `RUN` that left nothing behind. Where the numbers
+    /// don't decide, the origin is [`LayerOrigin::Unknown`].
+    #[must_use]
+    pub fn origins_of_layers(
+        &self,
+        target: Option<&str>,
+        history: &[(&str, Bytes)],
+        layers: usize,
+        of_base: Option<usize>,
+    ) -> Vec<LayerOrigin<'_>> {
+        layers::origins(self, target, history, layers, of_base)
     }
     /// What an instruction of this file takes from the build context, as paths or patterns from its root: sources of COPY
     /// and ADD, and what a RUN binds; `.` is all of it. `step` is the builder's name of it, in which variables are filled

@@ -29,8 +29,8 @@ pub use grants::{GrantError, Grants, SecretSource};
 pub use pull::{LayerPull, PullOutcome, PullParts, PullTrace, Stretch};
 pub use types::{
     BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
-    EngineInfo, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind, Powers, Progress,
-    Publish, PushTrace, Source, StepPart, StepTrace,
+    EngineInfo, HistoryEntry, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind,
+    Powers, Progress, Publish, PushTrace, Source, StepPart, StepTrace,
 };
 
 /// The label that everything bakeoff makes carries; its value is the run's id.
@@ -123,6 +123,12 @@ pub trait Engine: Clone + Send + Sync {
     /// # Errors
     /// If the engine does not answer.
     fn image(&self, image: &str) -> impl Future<Output = Result<Option<ImageDetails>, EngineError>> + Send;
+
+    /// How an image came to be, oldest entry first.
+    ///
+    /// # Errors
+    /// If the engine has no image of that name, or does not answer.
+    fn history(&self, image: &str) -> impl Future<Output = Result<Vec<HistoryEntry>, EngineError>> + Send;
 
     /// Makes an image of one layer from a root file system (a tar file); `changes` are Dockerfile instructions.
     ///

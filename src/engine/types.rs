@@ -256,6 +256,15 @@ pub struct ImageDetails {
     pub repo_digests: Vec<String>,
 }
 
+/// One entry of an image's history.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryEntry {
+    /// What made it, in the builder's words: `COPY src src # buildkit`.
+    pub created_by: String,
+    /// The size of its layer; 0 if it has none, and if its layer holds nothing but folders and empty files.
+    pub size: Bytes,
+}
+
 /// A container to be started.
 #[derive(Debug, Clone, Default)]
 pub struct ContainerSpec {

@@ -14,7 +14,7 @@ use tokio_util::io::ReaderStream;
 use super::cache::percent_encoded;
 use super::{DockerEngine, failed, is_absent, said};
 use crate::engine::http::{self, Lines};
-use crate::engine::{EngineError, EngineInfo, ImageDetails, Owned, OwnedKind, RUN_LABEL, STAND_IN_LABEL};
+use crate::engine::{EngineError, EngineInfo, HistoryEntry, ImageDetails, Owned, OwnedKind, RUN_LABEL, STAND_IN_LABEL};
 use crate::units::Bytes;
 
 fn unsigned(value: Option<i64>) -> u64 {
@@ -58,6 +58,16 @@ impl DockerEngine {
             .await
             .ok()?;
         bridge.options?.get("com.docker.network.driver.mtu")?.parse().ok()
+    }
+
+    pub(super) async fn image_history(&self, image: &str) -> Result<Vec<HistoryEntry>, EngineError> {
+        let history = self.docker.image_history(image).await;
+        let history = history.map_err(failed("read the history of image", image))?;
+        let entry = |item: bollard::models::ImageHistoryResponseItem| HistoryEntry {
+            created_by: item.created_by,
+            size: Bytes(unsigned(Some(item.size))),
+        };
+        Ok(history.into_iter().rev().map(entry).collect())
     }
 
     pub(super) async fn inspect_image(&self, image: &str) -> Result<Option<ImageDetails>, EngineError> {

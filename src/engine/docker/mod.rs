@@ -22,7 +22,7 @@ use super::http::{self, Address, HttpError};
 use super::inventory::Inventory;
 use super::{
     BuildFailure, BuildRequest, BuildTrace, CacheRecord, Container, ContainerExit, ContainerSpec, Engine, EngineError,
-    EngineInfo, ImageDetails, Observer, Owned, PullTrace, PushTrace,
+    EngineInfo, HistoryEntry, ImageDetails, Observer, Owned, PullTrace, PushTrace,
 };
 use crate::units::{Bytes, with_causes};
 
@@ -174,6 +174,9 @@ impl Engine for DockerEngine {
     }
     async fn image(&self, image: &str) -> Result<Option<ImageDetails>, EngineError> {
         within(ASK_LIMIT, "inspect image", image, self.inspect_image(image)).await
+    }
+    async fn history(&self, image: &str) -> Result<Vec<HistoryEntry>, EngineError> {
+        within(ASK_LIMIT, "read the history of image", image, self.image_history(image)).await
     }
     async fn import(&self, rootfs: &Path, tag: &str, changes: &[String]) -> Result<(), EngineError> {
         within(
