@@ -20,7 +20,7 @@ use bakeoff::plan::Plan;
 use bakeoff::report::{Format, Style, render};
 use bakeoff::runner::event::{Round, RunEnd, RunEvent, TrialKey};
 use bakeoff::runner::{Session, Settings, Trial};
-use bakeoff::suite::{self, Overrides, PhaseKind, PhaseSpec, Suite, Temperature};
+use bakeoff::suite::{self, Expect, Overrides, PhaseKind, PhaseSpec, Suite, Temperature};
 use bakeoff::units::RunId;
 use criterion::{Criterion, SamplingMode};
 use etcetera::BaseStrategy as _;
@@ -145,6 +145,7 @@ fn published() -> Result<Suite, Error> {
         image: "no-op".into(),
         edits: Vec::new(),
         temperature: Temperature::Noop,
+        expect: Expect::of(PhaseKind::Build, Temperature::Noop, false),
     });
     Ok(suite)
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 
 use super::EngineError;
@@ -21,6 +22,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// A manifest as the registry holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryManifest {
+    /// The digest of what the tag stands for: the manifest, or the index that names it.
+    pub digest: String,
     /// Its layers: digest and compressed size, lowest first.
     pub layers: Vec<(String, Bytes)>,
     /// Their media types, which tell how they are compressed.
@@ -77,6 +80,7 @@ pub async fn gone(port: u16) {
 pub async fn manifest(port: u16, repository: &str, tag: &str) -> Result<RegistryManifest, EngineError> {
     let address = Address::Tcp(format!("127.0.0.1:{port}"));
     let mut wanted = tag.to_owned();
+    let mut digest = None;
     for _ in 0..2 {
         let subject = format!("{repository}:{wanted}");
         let fail = |reason: String| EngineError::Operation {
@@ -90,6 +94,8 @@ pub async fn manifest(port: u16, repository: &str, tag: &str) -> Result<Registry
         if !status.is_success() {
             return Err(fail(format!("the registry answered {status}")));
         }
+        // Content is addressed by the SHA-256 of its bytes as they are served (OCI distribution, "digest").
+        let digest = digest.get_or_insert_with(|| format!("sha256:{:x}", Sha256::digest(&body)));
         let raw: RawManifest = serde_json::from_slice(&body).map_err(|error| fail(error.to_string()))?;
         let image = raw
             .manifests
@@ -104,7 +110,11 @@ pub async fn manifest(port: u16, repository: &str, tag: &str) -> Result<Registry
                     .into_iter()
                     .map(|layer| (layer.digest, Bytes(layer.size)))
                     .collect();
-                return Ok(RegistryManifest { layers, media_types });
+                return Ok(RegistryManifest {
+                    digest: digest.clone(),
+                    layers,
+                    media_types,
+                });
             }
         }
     }

@@ -1,5 +1,11 @@
 //! Manipulation checks: proof that a phase did what its name says. A phase that fails one is shown with the reason and
-//! is not averaged.
+//! is not averaged. What must be true of a phase follows from what it is, or stands in the suite ([`Expect`]). Not for: asking
+//! engines and registries (what they said comes in).
+//!
+//! [`Expect`]: crate::suite::Expect
+
+pub mod mounts;
+pub mod reuse;
 
 use std::collections::BTreeSet;
 
@@ -7,7 +13,7 @@ use super::event::{Manifest, Outcome};
 use crate::dockerfile::Dockerfile;
 use crate::engine::registry::RegistryManifest;
 use crate::engine::{BuildTrace, Compression, EngineError, ImageDetails, PullOutcome, PullTrace, PushTrace, StepTrace};
-use crate::suite::Temperature;
+use crate::suite::{Cached, PhaseSpec, Temperature};
 
 /// The steps that do the user's work, as opposed to loading bases and contexts.
 fn user_steps<'t>(trace: &'t BuildTrace, dockerfile: &Dockerfile) -> Vec<&'t StepTrace> {
@@ -24,63 +30,90 @@ fn text(name: &str) -> &str {
     name.split_once("] ").map_or(name, |(_, text)| text)
 }
 
-/// Checks a finished build: a cold one took no user step from the cache, a hot one ran at least one, a no-op none.
+/// What is wrong with a finished build, going by its steps: more or fewer of them came from the cache than its claim says.
 #[must_use]
 pub fn build(
-    temperature: Temperature,
+    spec: &PhaseSpec,
     trace: &BuildTrace,
     dockerfile: &Dockerfile,
     image: Option<&ImageDetails>,
-) -> Outcome {
+) -> Vec<String> {
     let steps = user_steps(trace, dockerfile);
     // A step that was neither cached nor run was not needed.
     let ran = || steps.iter().filter(|step| !step.cached && !step.intervals.is_empty());
     // Two stages may have the same step on the same base: it runs once and the other is a hit within the build itself.
     let twin_ran = |step: &StepTrace| ran().any(|other| text(&other.name) == text(&step.name));
     let cached = || steps.iter().filter(|step| step.cached && !twin_ran(step));
+    let a_build = match spec.temperature {
+        Temperature::Cold => "a cold build",
+        Temperature::Hot => "a hot build",
+        Temperature::Noop => "a no-op build",
+    };
     let mut reasons = Vec::new();
     if image.is_none() {
         reasons.push("the engine has no image of that name after the build".to_owned());
     }
-    match temperature {
-        Temperature::Cold => {
-            reasons.extend(cached().map(|step| format!("a cold build took a step from the cache: {}", step.name)));
+    match spec.expect.cached {
+        Cached::None => {
+            reasons.extend(cached().map(|step| format!("{a_build} took a step from the cache: {}", step.name)));
         }
-        Temperature::Hot if !steps.is_empty() && ran().next().is_none() => {
-            reasons.push("every step of a hot build came from the cache: the edit reached none of them".to_owned());
+        Cached::Some if !steps.is_empty() && cached().next().is_none() => {
+            reasons.push(format!("no step of {a_build} came from the cache"));
         }
-        Temperature::Noop => {
-            reasons.extend(ran().map(|step| format!("a no-op build ran a step: {}", step.name)));
+        Cached::NotAll if !steps.is_empty() && ran().next().is_none() => {
+            let edit = if spec.edits.is_empty() {
+                ""
+            } else {
+                ": the edit reached none of them"
+            };
+            reasons.push(format!("every step of {a_build} came from the cache{edit}"));
         }
-        Temperature::Hot => {}
+        Cached::All => {
+            reasons.extend(ran().map(|step| format!("{a_build} ran a step: {}", step.name)));
+        }
+        Cached::Some | Cached::NotAll | Cached::Any => {}
     }
-    outcome(reasons)
+    reasons
 }
 
-/// Checks a finished push: the registry holds the manifest, had (`known`) none of its layers before if it was cold and some
-/// layers if not, and the layer that was built last is compressed as it was asked for.
+/// What is wrong with a finished push: the registry does not hold the manifest that the engine says it sent, it had
+/// (`known`) more or fewer of its layers before than the push's claim says, or the layer that was built last is not
+/// compressed as it was asked for.
 #[must_use]
 pub fn push(
-    temperature: Temperature,
+    spec: &PhaseSpec,
     trace: &PushTrace,
     held: Result<&RegistryManifest, &EngineError>,
     known: &BTreeSet<String>,
     compression: Option<Compression>,
-) -> Outcome {
+) -> Vec<String> {
     let mut reasons = Vec::new();
     match held {
         Err(error) => reasons.push(format!("after the push: {error}")),
-        Ok(held) if temperature == Temperature::Cold => {
+        Ok(held) => {
             let had = held.layers.iter().filter(|(digest, _)| known.contains(digest)).count();
-            if had > 0 {
-                reasons.push(format!("the registry had {had} layers of a cold push before it"));
+            let all = held.layers.len();
+            let wrong = match spec.expect.cached {
+                Cached::None if had > 0 => {
+                    Some(format!("the registry had {had} layers of a push that was to send all"))
+                }
+                Cached::Some if known.is_empty() => {
+                    let nothing = "no push before it had put anything into the registry, so all of the image was sent";
+                    Some(nothing.to_owned())
+                }
+                Cached::Some if had == 0 => Some("the registry had none of the image's layers".to_owned()),
+                Cached::NotAll if had == all => Some(format!("the registry had all {all} layers of the image")),
+                Cached::All if had < all => Some(format!("the registry lacked {} of {all} layers", all - had)),
+                Cached::None | Cached::Some | Cached::NotAll | Cached::All | Cached::Any => None,
+            };
+            reasons.extend(wrong);
+            if !trace.digest.is_empty() && held.digest != trace.digest {
+                let (sent, holds) = (&trace.digest, &held.digest);
+                reasons.push(format!(
+                    "the engine says that it pushed {sent}, and the registry holds {holds}"
+                ));
             }
         }
-        Ok(_) if known.is_empty() => {
-            reasons
-                .push("no push before it had put anything into the registry, so all of the image was sent".to_owned());
-        }
-        Ok(_) => {}
     }
     if let (Ok(held), Some(compression)) = (held, compression)
         && let Some(media_type) = held
@@ -96,7 +129,16 @@ pub fn push(
     if trace.digest.is_empty() {
         reasons.push("the engine named no digest for what it pushed".to_owned());
     }
-    outcome(reasons)
+    reasons
+}
+
+/// Whether the files that edits can change are as they were in the cold build; only those count that the build is sent.
+#[must_use]
+pub fn context<T: PartialEq>(edits: &[String], cold: &T, now: &T) -> Option<String> {
+    (cold == now).then(|| {
+        let edits = edits.join(", ");
+        format!("the edit ({edits}) changed no file that the build is sent: its context is the cold build's")
+    })
 }
 
 /// A finished pull, and what is known beside it.
@@ -187,7 +229,9 @@ fn is_compressed_by(media_type: &str, compression: Compression) -> bool {
     }
 }
 
-fn outcome(reasons: Vec<String>) -> Outcome {
+/// How a phase ended of which all this is wrong.
+#[must_use]
+pub fn outcome(reasons: Vec<String>) -> Outcome {
     if reasons.is_empty() {
         Outcome::Measured
     } else {
@@ -199,6 +243,7 @@ fn outcome(reasons: Vec<String>) -> Outcome {
 mod tests {
     use super::*;
     use crate::engine::{Interval, LayerOutcome, LayerPull, LayerPush};
+    use crate::suite::{Expect, PhaseKind};
     use crate::units::Bytes;
 
     const DOCKERFILE: &str = "FROM python AS a\nWORKDIR /app\nRUN make\nFROM python\nCOPY --from=a /app /app\n";
@@ -231,9 +276,36 @@ mod tests {
         }
     }
 
-    fn checked(temperature: Temperature, cached: [bool; 3]) -> Outcome {
+    fn phase(kind: PhaseKind, temperature: Temperature) -> PhaseSpec {
+        let edits = if temperature == Temperature::Hot {
+            vec!["bump".to_owned()]
+        } else {
+            vec![]
+        };
+        PhaseSpec {
+            name: "phase".into(),
+            kind,
+            image: "image".into(),
+            temperature,
+            expect: Expect::of(kind, temperature, !edits.is_empty()),
+            edits,
+        }
+    }
+
+    fn built_as(temperature: Temperature, trace: &BuildTrace, image: Option<&ImageDetails>) -> Outcome {
         let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
-        build(temperature, &built(cached), &dockerfile, Some(&ImageDetails::default()))
+        outcome(build(&phase(PhaseKind::Build, temperature), trace, &dockerfile, image))
+    }
+
+    fn checked(temperature: Temperature, cached: [bool; 3]) -> Outcome {
+        built_as(temperature, &built(cached), Some(&ImageDetails::default()))
+    }
+
+    fn expecting(expected: Cached, cached: [bool; 3]) -> bool {
+        let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
+        let mut spec = phase(PhaseKind::Build, Temperature::Cold);
+        spec.expect.cached = expected;
+        build(&spec, &built(cached), &dockerfile, Some(&ImageDetails::default())).is_empty()
     }
 
     fn is_invalid(outcome: &Outcome, word: &str) -> bool {
@@ -252,7 +324,6 @@ mod tests {
 
     #[test]
     fn a_hit_on_the_same_step_of_another_stage_is_no_contamination() {
-        let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
         let mut trace = built([false; 3]);
         let twin = StepTrace {
             name: "[stage-1 2/3] RUN make".into(),
@@ -261,23 +332,19 @@ mod tests {
         };
         trace.steps.push(twin);
         assert_eq!(
-            build(Temperature::Cold, &trace, &dockerfile, Some(&ImageDetails::default())),
+            built_as(Temperature::Cold, &trace, Some(&ImageDetails::default())),
             Outcome::Measured
         );
     }
 
     #[test]
     fn a_step_that_was_not_needed_did_not_run() {
-        let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
         let mut trace = built([true, true, false]);
         trace.steps[4].intervals.clear();
         let image = ImageDetails::default();
-        assert_eq!(
-            build(Temperature::Noop, &trace, &dockerfile, Some(&image)),
-            Outcome::Measured
-        );
+        assert_eq!(built_as(Temperature::Noop, &trace, Some(&image)), Outcome::Measured);
         assert!(is_invalid(
-            &build(Temperature::Hot, &trace, &dockerfile, Some(&image)),
+            &built_as(Temperature::Hot, &trace, Some(&image)),
             "the edit reached none"
         ));
     }
@@ -301,10 +368,27 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_says_how_much_may_come_from_the_cache() {
+        let (none, half, all) = ([false; 3], [true, true, false], [true; 3]);
+        let holds = |expected| [none, half, all].map(|cached| expecting(expected, cached));
+        assert_eq!(holds(Cached::None), [true, false, false]);
+        assert_eq!(holds(Cached::Some), [false, true, true]);
+        assert_eq!(holds(Cached::NotAll), [true, true, false]);
+        assert_eq!(holds(Cached::All), [false, false, true]);
+        assert_eq!(holds(Cached::Any), [true; 3]);
+    }
+
+    #[test]
+    fn an_edit_that_changes_nothing_that_is_sent_is_told_of() {
+        let edits = ["bump".to_owned()];
+        assert_eq!(context(&edits, &"a", &"b"), None);
+        assert!(context(&edits, &"a", &"a").expect("a reason").contains("(bump)"));
+    }
+
+    #[test]
     fn a_build_without_an_image_counts_for_nothing() {
-        let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
         assert!(is_invalid(
-            &build(Temperature::Cold, &built([false; 3]), &dockerfile, None),
+            &built_as(Temperature::Cold, &built([false; 3]), None),
             "no image"
         ));
     }
@@ -423,6 +507,48 @@ mod tests {
         assert!(!is_compressed_by(&format!("{oci}+gzip"), Compression::Uncompressed));
     }
 
+    fn pushed(
+        temperature: Temperature,
+        trace: &PushTrace,
+        held: Result<&RegistryManifest, &EngineError>,
+        known: &BTreeSet<String>,
+        compression: Option<Compression>,
+    ) -> Outcome {
+        outcome(push(
+            &phase(PhaseKind::Push, temperature),
+            trace,
+            held,
+            known,
+            compression,
+        ))
+    }
+
+    #[test]
+    fn a_suite_says_how_much_a_registry_may_have() {
+        let trace = PushTrace {
+            digest: "sha256:1".into(),
+            ..PushTrace::default()
+        };
+        let manifest = RegistryManifest {
+            digest: "sha256:1".into(),
+            layers: vec![("sha256:a".into(), Bytes(1)), ("sha256:b".into(), Bytes(1))],
+            media_types: vec![],
+        };
+        let holds = |expected| {
+            [&["sha256:z"][..], &["sha256:a"], &["sha256:a", "sha256:b"]].map(|known| {
+                let mut spec = phase(PhaseKind::Push, Temperature::Hot);
+                spec.expect.cached = expected;
+                let known = known.iter().map(|&digest| digest.to_owned()).collect();
+                push(&spec, &trace, Ok(&manifest), &known, None).is_empty()
+            })
+        };
+        assert_eq!(holds(Cached::None), [true, false, false]);
+        assert_eq!(holds(Cached::Some), [false, true, true]);
+        assert_eq!(holds(Cached::NotAll), [true, true, false]);
+        assert_eq!(holds(Cached::All), [false, false, true]);
+        assert_eq!(holds(Cached::Any), [true; 3]);
+    }
+
     #[test]
     fn a_push_ends_with_a_manifest_in_the_registry() {
         let layer = LayerPush {
@@ -435,45 +561,54 @@ mod tests {
             ..PushTrace::default()
         };
         let manifest = RegistryManifest {
+            digest: "sha256:1".into(),
             layers: vec![("sha256:a".into(), Bytes(1))],
             media_types: vec!["application/vnd.docker.image.rootfs.diff.tar.gzip".into()],
         };
         let (empty, full) = (BTreeSet::new(), BTreeSet::from(["sha256:a".to_owned()]));
         assert_eq!(
-            push(Temperature::Cold, &trace, Ok(&manifest), &empty, None),
+            pushed(Temperature::Cold, &trace, Ok(&manifest), &empty, None),
             Outcome::Measured
         );
         assert_eq!(
-            push(Temperature::Hot, &trace, Ok(&manifest), &full, None),
+            pushed(Temperature::Hot, &trace, Ok(&manifest), &full, None),
             Outcome::Measured
         );
         assert!(is_invalid(
-            &push(Temperature::Hot, &trace, Ok(&manifest), &empty, None),
+            &pushed(Temperature::Hot, &trace, Ok(&manifest), &empty, None),
             "no push before it"
         ));
         assert_eq!(
-            push(Temperature::Hot, &trace, Ok(&manifest), &full, Some(Compression::Gzip)),
+            pushed(Temperature::Hot, &trace, Ok(&manifest), &full, Some(Compression::Gzip)),
             Outcome::Measured
         );
         assert!(is_invalid(
-            &push(Temperature::Hot, &trace, Ok(&manifest), &full, Some(Compression::Zstd)),
+            &pushed(Temperature::Hot, &trace, Ok(&manifest), &full, Some(Compression::Zstd)),
             "were to be zstd"
         ));
         assert!(is_invalid(
-            &push(Temperature::Cold, &trace, Ok(&manifest), &full, None),
+            &pushed(Temperature::Cold, &trace, Ok(&manifest), &full, None),
             "had 1 layers"
+        ));
+        let other = RegistryManifest {
+            digest: "sha256:2".into(),
+            ..manifest.clone()
+        };
+        assert!(is_invalid(
+            &pushed(Temperature::Hot, &trace, Ok(&other), &full, None),
+            "pushed sha256:1, and the registry holds sha256:2"
         ));
         let error = EngineError::Protocol {
             operation: "read manifest",
             reason: "404".into(),
         };
         assert!(is_invalid(
-            &push(Temperature::Hot, &trace, Err(&error), &full, None),
+            &pushed(Temperature::Hot, &trace, Err(&error), &full, None),
             "after the push"
         ));
         let nameless = PushTrace::default();
         assert!(is_invalid(
-            &push(Temperature::Hot, &nameless, Ok(&manifest), &full, None),
+            &pushed(Temperature::Hot, &nameless, Ok(&manifest), &full, None),
             "no digest"
         ));
     }

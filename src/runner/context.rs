@@ -91,7 +91,7 @@ impl<E: Engine> Trial<'_, E> {
     }
 
     /// What the docker client would leave out. It always sends the Dockerfile, where that lies in the context.
-    fn ignored(&self) -> Result<DockerIgnore, RunError> {
+    pub(super) fn ignored(&self) -> Result<DockerIgnore, RunError> {
         let dockerfile = &self.scenario.dockerfile_path;
         let ignore = DockerIgnore::load(self.workspace.path(), dockerfile)?;
         let fixture = &self.session.suite.fixture;

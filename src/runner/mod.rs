@@ -16,6 +16,7 @@ mod phase;
 mod prepare;
 mod probe;
 mod proof;
+mod proven;
 mod pull;
 mod redact;
 mod resume;

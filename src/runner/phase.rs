@@ -45,6 +45,7 @@ impl<E: Engine> Trial<'_, E> {
         let session = self.session;
         self.workspace.enter(&session.edits(spec), times, &session.locks)?;
         let ready = self.context()?;
+        let files = self.files_sent()?;
         let tag = self.image_name(&spec.image);
         // If this build fails, what an earlier one left under the name must not be pushed in its place.
         self.images.remove(&spec.image);
@@ -77,6 +78,7 @@ impl<E: Engine> Trial<'_, E> {
             grants: self.scenario.grants.clone(),
             limit: session.suite.timeout,
         };
+        let mounts = self.mounts_before(spec).await;
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
@@ -107,8 +109,14 @@ impl<E: Engine> Trial<'_, E> {
                 record.wall = trace.wall;
                 // The measurement is made: an engine that fails now makes it invalid, it does not lose it.
                 record.image = self.place.engine.image(&tag).await.ok().flatten();
-                record.outcome = check::build(spec.temperature, &trace, &self.dockerfile, record.image.as_ref());
+                let mut reasons = check::build(spec, &trace, &self.dockerfile, record.image.as_ref());
+                let earlier = std::mem::take(&mut self.mounts);
                 self.note_mounts(that_ran(&trace));
+                reasons.extend(self.check_mounts(spec, mounts, &earlier).await);
+                self.mounts.extend(earlier);
+                reasons.extend(self.check_files(spec, files));
+                reasons.extend(self.check_reuse(spec, &tag, record.image.as_ref()).await);
+                record.outcome = check::outcome(reasons);
                 self.images.insert(spec.image.clone(), tag);
                 record.build = Some(BuildTrace {
                     log: Vec::new(),
@@ -219,13 +227,13 @@ impl<E: Engine> Trial<'_, E> {
                 let port = self.place.registry_port(&self.registry);
                 let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
                 let held = registry::manifest(port, &self.repository(), tag).await;
-                record.outcome = check::push(
-                    spec.temperature,
+                record.outcome = check::outcome(check::push(
+                    spec,
                     &trace,
                     held.as_ref(),
                     &self.registry_layers,
                     self.scenario.compression,
-                );
+                ));
                 if let Ok(held) = held {
                     let is_new = |(digest, _): &&(String, Bytes)| !self.registry_layers.contains(digest);
                     let mut new: Vec<_> = held.layers.iter().filter(is_new).collect();

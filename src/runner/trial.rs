@@ -1,8 +1,10 @@
 //! One trial: a scenario's journey in one round, with a registry, bases and a cache namespace of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::check::reuse::Layers;
 use super::engines::Place;
 use super::event::{Manifest, Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
@@ -43,11 +45,22 @@ pub struct Trial<'s, E> {
     pub(super) machines: u32,
     /// The trial's bases.
     pub(super) bases: Vec<String>,
+    /// What hot builds are compared with.
+    pub(super) cold: Cold,
     /// The cache mounts, by target and id, of the steps that ran.
     pub(super) mounts: BTreeSet<(String, String)>,
     pub(super) cache: Cache,
     /// Whether every build so far ended well, and a replay could answer all that it asked for.
     pub(super) replayable: bool,
+}
+
+/// What a trial's last cold build was made of, and what it made.
+#[derive(Debug, Default)]
+pub(super) struct Cold {
+    /// The files that edits can change, as far as the build was sent them.
+    pub files: Option<BTreeMap<PathBuf, Vec<u8>>>,
+    /// Its image's layers, where the scenario promises to reuse some.
+    pub layers: Option<Layers>,
 }
 
 /// What tells a trial's own records in the build cache of the host's engine that nothing marks.
@@ -155,6 +168,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             machine: None,
             machines: 0,
             bases,
+            cold: Cold::default(),
             mounts: BTreeSet::new(),
             cache: std::mem::take(cache),
             replayable: true,

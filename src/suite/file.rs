@@ -128,6 +128,17 @@ pub struct ScenarioTable {
     #[serde(default)]
     #[schemars(schema_with = "super::schema::factors")]
     pub factors: FactorTable,
+    /// What must be true of its images.
+    pub expect: Option<ScenarioExpectTable>,
+}
+
+/// What must be true of a scenario's images.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioExpectTable {
+    /// Instructions, by their text or its beginning, whose layers a build that is not cold takes over from the cold image.
+    #[serde(default)]
+    pub reuse: Vec<Located<String>>,
 }
 
 /// A secret, and where its value comes from: one of `env` and `file`.
@@ -160,6 +171,58 @@ pub struct JourneyTable {
     /// a later one without noop, and a push is what the build of its image is; the first pull is cold, and a later one hot
     /// or, of an image that the machine has, noop; the first start of an image is cold, and a later one hot.
     pub temperature: Option<Located<TemperatureName>>,
+    /// What must be true of the phase, in place of what follows from its kind and temperature.
+    pub expect: Option<Located<PhaseExpectTable>>,
+}
+
+/// What must be true of a phase, in place of what follows from its kind and temperature.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseExpectTable {
+    /// How much was there already: of a build's steps in the cache, of a push's layers in the registry.
+    pub cached: Option<CachedName>,
+    /// For builds: whether the cache mounts of the steps that run have to be new.
+    pub mounts: Option<Located<MountsName>>,
+    /// For builds: whether the files that the edits change have to differ from those of the cold build.
+    pub context: Option<Located<ContextName>>,
+    /// For builds: whether the layers that scenarios reuse have to be those of the cold image.
+    pub reuse: Option<Located<bool>>,
+}
+
+/// How much of a build or a push was there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CachedName {
+    /// Nothing.
+    None,
+    /// Something, or everything.
+    Some,
+    /// Not everything, or nothing.
+    NotAll,
+    /// Everything.
+    All,
+    /// It doesn't matter.
+    Any,
+}
+
+/// Whether cache mounts have to be new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MountsName {
+    /// Nothing may be in them.
+    Empty,
+    /// It doesn't matter.
+    Any,
+}
+
+/// Whether the context has to differ from the cold build's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ContextName {
+    /// A file that the build is sent differs.
+    Changed,
+    /// It doesn't matter.
+    Any,
 }
 
 /// What a phase does.

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::error::SuiteError;
+use super::expect;
 use super::file::{JourneyTable, KindName, SuiteFile, TemperatureName};
 use super::locate::{Located, Source, nearest};
-use super::model::{Fixture, PhaseKind, PhaseSpec, Temperature};
+use super::model::{Expect, Fixture, PhaseKind, PhaseSpec, Temperature};
 use super::parse::{distinct, known, plain};
 use super::published::IMAGE_SIZE;
 
@@ -52,12 +53,16 @@ fn build(
         (false, false) => Temperature::Hot,
         (false, true) => Temperature::Noop,
     };
+    let temperature = said(table).unwrap_or(by_default);
+    let kind = PhaseKind::Build;
+    let default = Expect::of(kind, temperature, !edits.is_empty());
     Ok(PhaseSpec {
         name: name(source, table)?,
-        kind: PhaseKind::Build,
+        kind,
         image: table.image.get().clone(),
         edits: edits.into_iter().map(|edit| edit.get().clone()).collect(),
-        temperature: said(table).unwrap_or(by_default),
+        temperature,
+        expect: expect::phase(source, table.expect.as_ref(), kind, default)?,
     })
 }
 
@@ -178,6 +183,12 @@ fn unedited(
         image: table.image.get().clone(),
         edits: Vec::new(),
         temperature,
+        expect: expect::phase(
+            source,
+            table.expect.as_ref(),
+            kind,
+            Expect::of(kind, temperature, false),
+        )?,
     })
 }
 

@@ -5,6 +5,7 @@
 mod dockerfiles;
 mod edits;
 mod error;
+mod expect;
 mod factors;
 pub mod file;
 mod fixture;

@@ -207,6 +207,8 @@ pub struct Scenario {
     pub image_store: Option<ImageStore>,
     /// How its layers are compressed in the build; `None` for the engine's own choice.
     pub compression: Option<Compression>,
+    /// The first lines of the instructions whose layers a build that is not cold takes over from the cold image.
+    pub reuse: Vec<u32>,
 }
 
 /// One measured phase of the journey.
@@ -222,6 +224,57 @@ pub struct PhaseSpec {
     pub edits: Vec<String>,
     /// What the engine, the registry or the pulling machine must not, or must, have had before.
     pub temperature: Temperature,
+    /// What must be true of it when it has run.
+    pub expect: Expect,
+}
+
+/// What must be true of a phase when it has run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expect {
+    /// How much was there already: of a build's steps in the cache, of a push's layers in the registry.
+    pub cached: Cached,
+    /// Whether the cache mounts of the steps that ran were new.
+    pub empty_mounts: bool,
+    /// Whether the files that the edits change differ from those of the cold build.
+    pub changed: bool,
+    /// Whether the layers that the scenario [reuses](Scenario::reuse) are those of the cold image.
+    pub reuse: bool,
+}
+
+impl Expect {
+    /// What follows from what a phase is, where the suite says nothing else.
+    #[must_use]
+    pub fn of(kind: PhaseKind, temperature: Temperature, has_edits: bool) -> Self {
+        let is_build = kind == PhaseKind::Build;
+        let cached = match (kind, temperature) {
+            (PhaseKind::Build | PhaseKind::Push, Temperature::Cold) => Cached::None,
+            (PhaseKind::Build, Temperature::Hot) => Cached::NotAll,
+            (PhaseKind::Build, Temperature::Noop) => Cached::All,
+            (PhaseKind::Push, Temperature::Hot | Temperature::Noop) => Cached::Some,
+            (PhaseKind::Pull | PhaseKind::Start, _) => Cached::Any,
+        };
+        Self {
+            cached,
+            empty_mounts: is_build && temperature == Temperature::Cold,
+            changed: is_build && temperature == Temperature::Hot && has_edits,
+            reuse: is_build && temperature != Temperature::Cold,
+        }
+    }
+}
+
+/// How much of a build or a push was there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cached {
+    /// Nothing.
+    None,
+    /// Something, or everything.
+    Some,
+    /// Not everything, or nothing.
+    NotAll,
+    /// Everything.
+    All,
+    /// It doesn't matter.
+    Any,
 }
 
 /// What a measured phase does.

@@ -165,7 +165,7 @@ scenarios/x.toml:49:17: invalid value: integer `80000`, expected a whole number 
         "platform = \"linux/amd64\"\n",
         "[scenario.factor]\n",
         r#"
-scenarios/x.toml:30:11: unknown key "factor"; expected one of name, dockerfile, build_args, target, platform, secrets, ssh, cache_from, cache_to, factors; did you mean "factors"?
+scenarios/x.toml:30:11: unknown key "factor"; expected one of name, dockerfile, build_args, target, platform, secrets, ssh, cache_from, cache_to, factors, expect; did you mean "factors"?
    |
 30 | [scenario.factor]
    |           ^^^^^^

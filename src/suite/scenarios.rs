@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::dockerfiles::Found;
 use super::error::SuiteError;
+use super::expect;
 use super::factors::{
     Axis, BUILDER, CACHE_MOUNTS, COMPRESSION, Combination, ENGINE, Exclude, Fixed, IMAGE_STORE, LINK, axes, collapse,
     overridden, product, value_of, wildcard,
@@ -141,6 +142,7 @@ impl Scenarios<'_> {
             engine: self.fixed.engine.clone().unwrap_or_default(),
             image_store: None,
             compression: None,
+            reuse: expect::reused(self.source, table, found)?,
         })
     }
 

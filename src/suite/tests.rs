@@ -466,13 +466,19 @@ fn the_published_suite_is_the_article_s() {
     project.write(SUITE_FILE, include_str!("../../scenarios/published.toml"));
     project.write("fixtures/fastapi/src/main.py", "VERSION = 0\n");
     for (name, text) in [
-        ("pip-single", "FROM a\n"),
-        ("pip-multi", "FROM a\n"),
+        ("pip-single", "FROM a\nRUN pip install -r requirements-heavy.txt\n"),
+        (
+            "pip-multi",
+            "FROM a AS builder\nFROM a\nCOPY --from=builder /packages/heavy /h\n",
+        ),
         (
             "uv-single",
             "FROM a\nRUN --mount=type=cache,target=/root/.cache/uv uv sync\n",
         ),
-        ("uv-multi", "FROM a\n"),
+        (
+            "uv-multi",
+            "FROM a AS builder\nFROM a\nCOPY --from=builder /packages/heavy /h\n",
+        ),
     ] {
         project.write(&format!("fixtures/fastapi/Dockerfile.{name}"), text);
     }
@@ -522,9 +528,12 @@ fn the_examples_of_the_reference_load() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
+    let [whole, expectations, network, fixture] = examples[..] else {
+        panic!("{} examples", examples.len())
+    };
     let project = Project::new();
-    project.write(SUITE_FILE, examples[0]);
-    project.write("fixtures/fastapi/fixture.toml", examples[2]);
+    project.write(SUITE_FILE, whole);
+    project.write("fixtures/fastapi/fixture.toml", fixture);
     project.write(
         "fixtures/fastapi/common/pyproject.toml",
         "deps = [\"@LIGHT@\", \"@HEAVY@\"]\n",
@@ -545,8 +554,24 @@ fn the_examples_of_the_reference_load() {
         "{named:?}"
     );
 
-    project.change(SUITE_FILE, "[network]\nlink = \"100mbit,20ms\"\n", examples[1]);
+    project.change(SUITE_FILE, "[network]\nlink = \"100mbit,20ms\"\n", network);
     let network = project.load(&Overrides::default()).unwrap().network;
     assert_eq!(network.link.to_string(), "10mbit,80ms");
     assert!(network.synthetic.is_some());
+
+    let head = whole.split("[[scenario]]").next().unwrap();
+    project.write(SUITE_FILE, &format!("{head}{expectations}"));
+    project.write(
+        "fixtures/fastapi/fixture.toml",
+        &format!("{fixture}[[edit.bump-heavy.change]]\nfile = \"src/main.py\"\nfind = \"0\"\nreplace = \"1\"\n"),
+    );
+    project.write(
+        "fixtures/fastapi/Dockerfile.uv-multi",
+        "FROM a AS builder\nFROM a\nCOPY --from=builder /packages/heavy /h\n",
+    );
+    let suite = project
+        .load(&Overrides::default())
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(suite.scenarios[0].reuse, [3]);
+    assert!(!suite.journey[1].expect.reuse);
 }

@@ -8,6 +8,9 @@ use bakeoff::runner::event::Outcome;
 
 use crate::support::{ONE, TWO_LAYERS, base_images, engine, phase, small, versions, wait};
 
+/// Every engine and image store must tell enough to join layers to instructions.
+const REUSE: &str = "expect.reuse = [\"WORKDIR /app\", \"RUN head\"]\n";
+
 /// What a user would see of a run that was not cleaned up, by kind and name; stand-ins are kept on purpose.
 fn left(engine: &DockerEngine) -> BTreeSet<(OwnedKind, String)> {
     let owned = wait(engine.owned()).expect("an answer");
@@ -23,7 +26,7 @@ fn cache_ids(engine: &DockerEngine) -> BTreeSet<String> {
 #[test]
 fn each_version_measures_and_leaves_nothing_in_the_host_s_engine() {
     let Some((engine, _turn)) = engine() else { return };
-    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let place = small(&format!("{ONE}{REUSE}"), &[("Dockerfile", TWO_LAYERS)]);
     let before = cache_ids(&engine);
     let list: Vec<String> = versions()
         .iter()
@@ -90,7 +93,7 @@ fn each_version_measures_and_leaves_nothing_in_the_host_s_engine() {
 #[test]
 fn the_image_store_of_containerd_keeps_bases_compressed() {
     let Some((engine, _turn)) = engine() else { return };
-    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let place = small(&format!("{ONE}{REUSE}"), &[("Dockerfile", TWO_LAYERS)]);
     let suite = std::fs::read_to_string(place.path("suite.toml")).expect("a suite");
     let factors = "[factors]\nengine = [\"isolated\"]\nimage_store = [\"graphdriver\", \"containerd\"]\n\
                    compression = [\"default\", \"zstd\"]\n\

@@ -15,5 +15,6 @@ mod phases;
 mod published;
 mod records;
 mod resuming;
+mod sabotage;
 mod safety;
 mod support;
