@@ -29,7 +29,8 @@ use crate::stats::Summary;
 use crate::units::{Bytes, Nanos, RunId};
 
 pub use attribution::{
-    Attribution, BuildTime, CacheBreak, InstructionRef, Origin, Root, StepCell, StepRow, StepState, attributions,
+    Attribution, BuildTime, CacheBreak, InstructionRef, Origin, PhaseUse, ResourceUse, Root, StepCell, StepRow,
+    StepState, attributions,
 };
 pub use comparison::{Answer, CompareError, Compared, ComparedRow, Design, between_runs, pairs, within_run};
 pub use downloads::{By, Downloads, Tally};

@@ -375,6 +375,7 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, started: Dat
             ..ImageDetails::default()
         }),
         transfers: None,
+        resources: None,
         manifest: push.then(|| Manifest {
             digest: String::new(),
             layers: vec![

@@ -2,6 +2,7 @@
 //! types. Only `docker/` names bollard. Not for: deciding what is built when (that is the runner's).
 
 pub mod archive;
+pub mod cgroup;
 mod choice;
 pub mod credentials;
 pub mod docker;
@@ -176,6 +177,12 @@ pub trait Engine: Clone + Send + Sync {
     /// # Errors
     /// If the engine does not answer.
     fn peek(&self, id: &str) -> impl Future<Output = Result<(bool, String), EngineError>> + Send;
+
+    /// The first process of a running container, by its number on the engine's machine.
+    ///
+    /// # Errors
+    /// If it does not run, or the engine does not answer.
+    fn process_of(&self, id: &str) -> impl Future<Output = Result<u32, EngineError>> + Send;
 
     /// Copies a file or folder out of a container, as a tar archive.
     ///

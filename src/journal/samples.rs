@@ -180,6 +180,7 @@ fn phase(name: &str, outcome: Outcome) -> PhaseRecord {
         start: None,
         image: None,
         transfers: None,
+        resources: None,
         manifest: None,
     }
 }
@@ -314,6 +315,7 @@ pub fn push_phase() -> PhaseRecord {
             digest: "sha256:cc".to_owned(),
         }),
         transfers: None,
+        resources: None,
         manifest: Some(Manifest {
             digest: "sha256:cc".to_owned(),
             layers: vec![

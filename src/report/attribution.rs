@@ -1,6 +1,8 @@
 //! The words for where the time went and for what broke the cache. Not for: where they stand.
 
-use crate::analysis::{Attribution, BuildTime, CacheBreak, InstructionRef, Origin, Report, StepCell, StepState};
+use crate::analysis::{
+    Attribution, BuildTime, CacheBreak, InstructionRef, Origin, PhaseUse, Report, StepCell, StepState,
+};
 use crate::units::Nanos;
 
 /// Beyond so many characters an instruction is cut off in a sentence.
@@ -272,14 +274,45 @@ pub(super) fn matters(times: &[Option<Nanos>]) -> bool {
     times.iter().flatten().any(|time| *time >= SEEN)
 }
 
-/// The sentences on a scenario, or on one of its builds: what broke the caches, else where the builder kept silent.
+/// The sentences on a scenario, or on one of its builds: what broke the caches, else where the builder kept silent; and what
+/// was used of the machine.
 pub(super) fn texts(of: &Attribution, phase: Option<&str>) -> Vec<String> {
     let wanted = |build: &&BuildTime| build.rounds > 0 && phase.is_none_or(|phase| phase == build.phase);
     let text = |build: &BuildTime| match of.breaks.iter().find(|broken| broken.phase == build.phase) {
         Some(broken) => Some(sentence(of, broken)),
         None => silence(of, build).map(|text| format!("{}: {text}", build.phase)),
     };
-    of.builds.iter().filter(wanted).filter_map(text).collect()
+    let texts = of.builds.iter().filter(wanted).filter_map(text);
+    texts.chain(resources(of, phase)).collect()
+}
+
+/// What the phases, or one of them, used of the machine, and why something is missing.
+fn resources(of: &Attribution, phase: Option<&str>) -> Option<String> {
+    let used = of.resources.as_ref()?;
+    let wanted = |used: &&PhaseUse| phase.is_none_or(|phase| phase == used.phase);
+    let figures = |used: &PhaseUse| {
+        let figures = [
+            used.cpu.map(|time| format!("{time} of CPU time")),
+            used.peak_memory.map(|size| format!("at most {size} of memory")),
+            used.disk_read.map(|size| format!("{size} read from disk")),
+            used.disk_written.map(|size| format!("{size} written to it")),
+        ];
+        let figures: Vec<String> = figures.into_iter().flatten().collect();
+        format!("{} {}", used.phase, figures.join(", "))
+    };
+    let phases: Vec<String> = used.phases.iter().filter(wanted).map(figures).collect();
+    let absent = match (used.absent.is_empty(), phases.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => format!(
+            "What the engine used of the machine is not told: {}.",
+            used.absent.join("; ")
+        ),
+        (false, false) => format!(" Not told: {}.", used.absent.join("; ")),
+    };
+    if phases.is_empty() {
+        return Some(absent).filter(|absent| !absent.is_empty());
+    }
+    Some(format!("Used by the engine: {}.{absent}", phases.join("; ")))
 }
 
 #[cfg(test)]

@@ -264,6 +264,23 @@ pub struct PhaseRecord {
     pub manifest: Option<Manifest>,
     /// What a build downloaded through the mirror, in the order in which it asked; `None` without a mirror.
     pub transfers: Option<Vec<StepTransfer>>,
+    /// What it used of the machine; `None` if it did not end by itself, and in old journals.
+    pub resources: Option<Resources>,
+}
+
+/// What an engine used of the machine during a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// Processor time, of all processors together.
+    pub cpu: Option<Nanos>,
+    /// The most memory at once, with the files that the kernel kept in memory.
+    pub peak_memory: Option<Bytes>,
+    /// What was read from disks.
+    pub disk_read: Option<Bytes>,
+    /// What was sent to disks.
+    pub disk_written: Option<Bytes>,
+    /// Why what is missing is missing.
+    pub absent: Vec<String>,
 }
 
 /// A start that ended well: the image proved that it works.

@@ -19,6 +19,7 @@ mod proof;
 mod proven;
 mod pull;
 mod redact;
+mod resources;
 mod resume;
 mod start;
 mod trial;
@@ -345,6 +346,7 @@ impl PhaseRecord {
             image: None,
             manifest: None,
             transfers: None,
+            resources: None,
         }
     }
 

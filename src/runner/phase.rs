@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent};
 use super::failing::tells_of_full_disk;
-use super::{RunError, Trial, check};
+use super::{RunError, Trial, check, resources};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, Progress, StepTrace, registry};
 use crate::suite::{PhaseKind, PhaseSpec};
 use crate::units::Bytes;
@@ -89,12 +89,14 @@ impl<E: Engine> Trial<'_, E> {
             }
             session.progress(progress);
         };
+        let meter = self.meter();
         let built = tokio::select! {
             biased;
             () = session.cancel.cancelled() => Err(RunError::Interrupted),
             () = session.mirror_died() => Ok(None),
             built = self.place.engine.build(&request, &observer) => Ok(Some(built)),
         };
+        let resources = resources::used(meter);
         let built = match built {
             Ok(Some(built)) => built,
             given_up => {
@@ -104,6 +106,7 @@ impl<E: Engine> Trial<'_, E> {
                 return given_up.map(|_| self.failed(spec, "the mirror has died during the build"));
             }
         };
+        record.resources = Some(resources);
         match built {
             Ok(trace) => {
                 record.wall = trace.wall;
@@ -207,6 +210,7 @@ impl<E: Engine> Trial<'_, E> {
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
+        let meter = self.meter();
         let clock = Instant::now();
         let observer = |progress| session.progress(progress);
         let pushing = timeout(session.suite.timeout, self.place.engine.push(&name, &observer));
@@ -221,6 +225,7 @@ impl<E: Engine> Trial<'_, E> {
             }
             pushed = pushing => pushed,
         };
+        record.resources = Some(resources::used(meter));
         match pushed {
             Ok(Ok(trace)) => {
                 record.wall = trace.wall;

@@ -11,7 +11,7 @@ use super::check::{self, Pulled};
 use super::event::{Failure, Outcome, PhaseRecord};
 use super::failing::answers;
 use super::trial::{registry_container, slug};
-use super::{RunError, Trial};
+use super::{RunError, Trial, resources};
 use crate::engine::inventory::ThingKind;
 use crate::engine::isolated::REGISTRY_PORT;
 use crate::engine::{Engine, EngineError};
@@ -49,9 +49,11 @@ impl<E: Engine> Trial<'_, E> {
             self.repository(),
             slug(&spec.image)
         );
+        let group = resources::group_of_engine(session.engine, machine).await;
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
+        let meter = resources::begin(&group);
         let clock = Instant::now();
         let observer = |progress| session.progress(progress);
         let pulling = timeout(session.suite.timeout, engine.pull(&name, &observer));
@@ -65,6 +67,7 @@ impl<E: Engine> Trial<'_, E> {
             }
             pulled = pulling => pulled,
         };
+        record.resources = Some(resources::used(meter));
         let message = match pulled {
             Ok(Ok(trace)) => {
                 record.wall = trace.wall;

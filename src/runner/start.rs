@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::event::{Failure, Outcome, PhaseRecord, StartTrace};
 use super::phase::LAST_LINES;
 use super::probe::Patience;
-use super::{RunError, Trial};
+use super::{RunError, Trial, resources};
 use crate::engine::Engine;
 use crate::suite::{PhaseSpec, Temperature};
 
@@ -23,12 +23,14 @@ impl<E: Engine> Trial<'_, E> {
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
         let purpose = format!("start-{}", super::trial::slug(&spec.name));
+        let meter = self.meter();
         let asking = self.ask(&purpose, &name, probe, Patience::measuring(session.suite));
         let asked = tokio::select! {
             biased;
             () = session.cancel.cancelled() => return Err(RunError::Interrupted),
             asked = asking => asked,
         };
+        record.resources = Some(resources::used(meter));
         record.wall = asked.wall;
         record.outcome = match asked.answer {
             Ok(()) => {

@@ -9,6 +9,7 @@ use super::engines::Place;
 use super::event::{Manifest, Outcome, PhaseRecord, TrialKey, TrialRecord};
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
+use crate::engine::cgroup::Cgroup;
 use crate::engine::isolated::{Isolated, REGISTRY_PORT};
 use crate::engine::session::Taken;
 use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, registry};
@@ -26,6 +27,8 @@ pub struct Trial<'s, E> {
     pub(super) nonce: String,
     /// The engine that it is measured in.
     pub(super) place: Place<E>,
+    /// That engine's control group, or why it is not measured.
+    pub(super) group: Result<Cgroup, String>,
     pub(super) workspace: Workspace,
     /// The Dockerfile as sent: its bases are the trial's own.
     pub(super) dockerfile: Dockerfile,
@@ -111,6 +114,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         super::failing::answers(session.engine).await?;
         let nonce = session.nonce(ordinal);
         let place = session.place(scenario, &nonce).await?;
+        let group = super::resources::group_of(session.engine, &place).await;
         let mut workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
         if let Some(mirror) = &session.mirror {
             // A lock file of the user's own leads to the index that it was made from.
@@ -157,6 +161,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             key,
             nonce,
             place,
+            group,
             workspace,
             dockerfile,
             registry,

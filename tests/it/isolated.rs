@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::{ContainerSpec, Engine as _, OwnedKind, Publish, RUN_LABEL, archive, registry};
-use bakeoff::runner::event::Outcome;
+use bakeoff::runner::event::{Outcome, Resources};
 
 use crate::support::{ONE, TWO_LAYERS, base_images, engine, phase, small, versions, wait};
 
@@ -128,6 +128,50 @@ fn the_image_store_of_containerd_keeps_bases_compressed() {
     };
     // The last layer holds the same small file.
     assert_ne!(last("default"), last("zstd"));
+    assert_eq!(left(&engine), BTreeSet::new());
+}
+
+#[test]
+fn what_a_build_uses_of_the_machine_is_measured_and_what_is_not_has_a_reason() {
+    let Some((engine, _turn)) = engine() else { return };
+    // Steps that use what is known, each alone in its phase.
+    let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /\n\
+                      RUN grep -q cold /state || python3 -c 'import time, itertools; any(time.process_time() > 2 for _ in itertools.count())'\n\
+                      RUN grep -q hot /state || python3 -c 'held = bytearray(200_000_000)'\n\
+                      RUN dd if=/dev/urandom of=/written bs=1M count=50 conv=fsync\n";
+    let place = small(ONE, &[("Dockerfile", dockerfile)]);
+    let ended = place
+        .command(&["run", "suite.toml", "--out", "run", "--engine", "isolated"])
+        .output()
+        .expect("the program starts");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let log = place.log("run");
+    let used = |name: &str| phase(&log, "one", name).resources.clone().expect("they are told");
+    let (cold, hot, push) = (used("cold build"), used("hot build"), used("cold push"));
+    let cpu = |used: &Resources| used.cpu.expect("it is counted").seconds();
+    assert!(cpu(&hot) >= 1.8 && cpu(&hot) - cpu(&cold) >= 1.0, "{hot:?} {cold:?}");
+    assert!(cpu(&hot) < 20.0 && cpu(&push) > 0.0, "{hot:?} {push:?}");
+    // A mark that nobody may set back tells a later phase's peak only if that is higher.
+    let peak = cold.peak_memory.expect("the first phase's");
+    assert!((200_000_000..2_000_000_000).contains(&peak.0), "{cold:?}");
+    match hot.peak_memory {
+        Some(lower) => assert!(lower.0 + 50_000_000 < peak.0, "{hot:?} {cold:?}"),
+        None => assert!(
+            hot.absent.iter().any(|reason| reason.starts_with("memory: ")),
+            "{hot:?}"
+        ),
+    }
+    for used in [&cold, &hot] {
+        match used.disk_written {
+            Some(written) => assert!((50_000_000..5_000_000_000).contains(&written.0), "{used:?}"),
+            None => assert!(
+                used.absent.iter().any(|reason| reason.starts_with("disk: ")),
+                "{used:?}"
+            ),
+        }
+    }
+    let explained = place.bakeoff(&["explain", "run", "one"]).out;
+    assert!(explained.contains("Used by the engine: cold build"), "{explained}");
     assert_eq!(left(&engine), BTreeSet::new());
 }
 

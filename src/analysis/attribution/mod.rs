@@ -4,6 +4,7 @@
 
 mod cause;
 mod graph;
+mod resources;
 mod spans;
 mod steps;
 mod table;
@@ -17,6 +18,7 @@ use crate::runner::event::{Outcome, PhaseHead, PhaseRecord, Round, ScenarioHead}
 use crate::units::{Bytes, Nanos};
 use trace::{Build, Joiner};
 
+pub use resources::{PhaseUse, ResourceUse};
 pub(super) use steps::StepReader;
 
 /// Where the time of one scenario's builds went.
@@ -32,6 +34,8 @@ pub struct Attribution {
     pub rows: Vec<StepRow>,
     /// What made hot builds run anything again, by build.
     pub breaks: Vec<CacheBreak>,
+    /// What the phases, pushes among them, used of the machine; `None` if the journal does not say.
+    pub resources: Option<ResourceUse>,
 }
 
 /// The whole of a build. All times are medians over the measured rounds.
@@ -197,6 +201,7 @@ fn attribution(log: &RunLog, scenario: &ScenarioHead) -> Option<Attribution> {
         builds: table.builds,
         rows: table.rows,
         breaks,
+        resources: resources::of(log, scenario),
     })
 }
 

@@ -167,6 +167,20 @@ impl DockerEngine {
         Ok((running.unwrap_or(false), log))
     }
 
+    pub(super) async fn first_process(&self, id: &str) -> Result<u32, EngineError> {
+        let details = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let state = details.map_err(failed("inspect container", id))?.state;
+        let process = state
+            .and_then(|state| state.pid)
+            .and_then(|pid| u32::try_from(pid).ok());
+        process
+            .filter(|process| *process > 0)
+            .ok_or_else(|| EngineError::Protocol {
+                operation: "inspect container",
+                reason: "it has no process".into(),
+            })
+    }
+
     pub(super) async fn download(&self, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
         let options = DownloadFromContainerOptions { path: path.to_owned() };
         let mut stream = std::pin::pin!(self.docker.download_from_container(id, Some(options)));

@@ -205,6 +205,9 @@ impl Engine for DockerEngine {
     async fn peek(&self, id: &str) -> Result<(bool, String), EngineError> {
         within(ASK_LIMIT, "read the log of container", id, self.peek_container(id)).await
     }
+    async fn process_of(&self, id: &str) -> Result<u32, EngineError> {
+        within(ASK_LIMIT, "inspect container", id, self.first_process(id)).await
+    }
     async fn copy_out(&self, id: &str, path: &str) -> Result<Vec<u8>, EngineError> {
         within(CHANGE_LIMIT, "copy out of container", id, self.download(id, path)).await
     }

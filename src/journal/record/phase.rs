@@ -9,7 +9,7 @@ use super::trace::{Build, Push};
 use super::transfer::Transfer;
 use super::trial::Trial;
 use crate::runner::event;
-use crate::units::Nanos;
+use crate::units::{Bytes, Nanos};
 
 /// Mirrors [`event::PhaseRecord`].
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +33,23 @@ pub struct PhaseFinished {
     pub manifest: Option<Manifest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfers: Option<Vec<Transfer>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+/// Mirrors [`event::Resources`].
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Resources {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ns: Option<Nanos>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_read_bytes: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_written_bytes: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<String>,
 }
 
 /// Mirrors [`event::Outcome`].
@@ -80,6 +97,7 @@ impl From<event::PhaseRecord> for PhaseFinished {
             image,
             manifest,
             transfers,
+            resources,
         } = value;
         Self {
             trial: trial.into(),
@@ -94,6 +112,7 @@ impl From<event::PhaseRecord> for PhaseFinished {
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
             transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),
+            resources: resources.map(Into::into),
         }
     }
 }
@@ -113,6 +132,7 @@ impl From<PhaseFinished> for event::PhaseRecord {
             image,
             manifest,
             transfers,
+            resources,
         } = value;
         Self {
             trial: trial.into(),
@@ -127,6 +147,45 @@ impl From<PhaseFinished> for event::PhaseRecord {
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
             transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),
+            resources: resources.map(Into::into),
+        }
+    }
+}
+
+impl From<event::Resources> for Resources {
+    fn from(value: event::Resources) -> Self {
+        let event::Resources {
+            cpu,
+            peak_memory,
+            disk_read,
+            disk_written,
+            absent,
+        } = value;
+        Self {
+            cpu_ns: cpu,
+            peak_memory_bytes: peak_memory,
+            disk_read_bytes: disk_read,
+            disk_written_bytes: disk_written,
+            absent,
+        }
+    }
+}
+
+impl From<Resources> for event::Resources {
+    fn from(value: Resources) -> Self {
+        let Resources {
+            cpu_ns,
+            peak_memory_bytes,
+            disk_read_bytes,
+            disk_written_bytes,
+            absent,
+        } = value;
+        Self {
+            cpu: cpu_ns,
+            peak_memory: peak_memory_bytes,
+            disk_read: disk_read_bytes,
+            disk_written: disk_written_bytes,
+            absent,
         }
     }
 }

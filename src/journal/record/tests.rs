@@ -110,7 +110,16 @@ fn absent_fields_are_left_out() {
     let bare = to_value(&RunEvent::RunStarted(Box::new(samples::bare_header())));
     assert!(bare.get("published").is_none());
     let skipped = to_value(&RunEvent::PhaseFinished(Box::new(samples::skipped_phase())));
-    for field in ["build", "push", "pull", "start", "image", "manifest", "transfers"] {
+    for field in [
+        "build",
+        "push",
+        "pull",
+        "start",
+        "image",
+        "manifest",
+        "transfers",
+        "resources",
+    ] {
         assert!(skipped.get(field).is_none(), "{field}");
     }
     assert!(!bare.to_string().contains("null"));
@@ -216,4 +225,16 @@ fn the_examples_in_the_description_are_records() {
         "trial-started",
     ];
     assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), all);
+}
+
+#[test]
+fn what_an_engine_used_is_kept_and_described() {
+    let line = r#"{"event":"phase","trial":{"role":"measured","round":1,"scenario":"a"},"phase":"cold build","started":"2026-11-21T11:31:00Z","wall_ns":1,"outcome":{"status":"measured"},"resources":{"cpu_ns":9500000000,"peak_memory_bytes":386703360,"disk_read_bytes":0,"disk_written_bytes":50000000,"absent":["disk: not counted"]}}"#;
+    let value: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(again(line), value);
+    for field in value["resources"].as_object().unwrap().keys() {
+        assert!(DESCRIPTION.contains(&format!("| `{field}` |")), "{field}");
+    }
+    let nothing = r#"{"event":"phase","trial":{"role":"measured","round":1,"scenario":"a"},"phase":"cold build","started":"2026-11-21T11:31:00Z","wall_ns":1,"outcome":{"status":"measured"},"resources":{}}"#;
+    assert_eq!(again(nothing), serde_json::from_str::<Value>(nothing).unwrap());
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::analysis::Root;
+use crate::analysis::{ResourceUse, Root};
 use crate::units::Bytes;
 
 fn instruction(line: u32, text: &str) -> InstructionRef {
@@ -38,6 +38,7 @@ fn said(of: &CacheBreak) -> String {
         builds: vec![],
         rows: vec![],
         breaks: vec![],
+        resources: None,
     };
     sentence(&attribution, of)
 }
@@ -104,4 +105,48 @@ fn texts_are_cut_with_a_mark() {
     assert_eq!(cut("abc def", 7), "abc def");
     assert_eq!(cut("abc defg", 6), "abc d…");
     assert_eq!(cut("abc defg", 5), "abc…");
+}
+
+#[test]
+fn what_was_used_of_the_machine_is_one_sentence() {
+    let used = |phase: &str, cpu, peak| PhaseUse {
+        phase: phase.into(),
+        rounds: 3,
+        cpu: Some(Nanos(cpu)),
+        peak_memory: peak,
+        disk_read: None,
+        disk_written: None,
+    };
+    let mut of = Attribution {
+        scenario: "uv-single".into(),
+        dockerfile: String::new(),
+        builds: vec![],
+        rows: vec![],
+        breaks: vec![],
+        resources: Some(ResourceUse {
+            phases: vec![
+                used("cold build", 9_500_000_000, Some(Bytes(386_700_000))),
+                used("cold push", 1_200_000_000, None),
+            ],
+            absent: vec!["disk: not counted".into()],
+        }),
+    };
+    assert_eq!(
+        texts(&of, None),
+        [
+            "Used by the engine: cold build 9.50 s of CPU time, at most 386.7 MB of memory; cold push 1.20 s of CPU time. \
+             Not told: disk: not counted."
+        ]
+    );
+    assert_eq!(
+        texts(&of, Some("cold push")),
+        ["Used by the engine: cold push 1.20 s of CPU time. Not told: disk: not counted."]
+    );
+    if let Some(resources) = &mut of.resources {
+        resources.phases.clear();
+    }
+    assert_eq!(
+        texts(&of, None),
+        ["What the engine used of the machine is not told: disk: not counted."]
+    );
 }

@@ -15,6 +15,27 @@ pub(super) struct Attribution<'a> {
     /// The steps; `builds` in each of them are in the same order as above.
     steps: Vec<Step<'a>>,
     cache_breaks: Vec<CacheBreak<'a>>,
+    /// Left out if the journal does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Resources<'a>>,
+}
+
+/// What the engine used of the machine.
+#[derive(Serialize)]
+struct Resources<'a> {
+    phases: Vec<PhaseUse<'a>>,
+    /// Why what is `null` or left out is.
+    absent: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PhaseUse<'a> {
+    phase: &'a str,
+    rounds: usize,
+    cpu_seconds: Option<f64>,
+    peak_memory_bytes: Option<u64>,
+    disk_read_bytes: Option<u64>,
+    disk_written_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -130,6 +151,25 @@ pub(super) fn attribution(of: &analysis::Attribution) -> Attribution<'_> {
             .collect(),
         steps: of.rows.iter().map(step).collect(),
         cache_breaks: of.breaks.iter().map(|broken| cache_break(of, broken)).collect(),
+        resources: of.resources.as_ref().map(resources),
+    }
+}
+
+fn resources(of: &analysis::ResourceUse) -> Resources<'_> {
+    Resources {
+        phases: of.phases.iter().map(phase_use).collect(),
+        absent: &of.absent,
+    }
+}
+
+fn phase_use(used: &analysis::PhaseUse) -> PhaseUse<'_> {
+    PhaseUse {
+        phase: &used.phase,
+        rounds: used.rounds,
+        cpu_seconds: used.cpu.map(Nanos::seconds),
+        peak_memory_bytes: used.peak_memory.map(|size| size.0),
+        disk_read_bytes: used.disk_read.map(|size| size.0),
+        disk_written_bytes: used.disk_written.map(|size| size.0),
     }
 }
 
