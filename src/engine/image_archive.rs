@@ -89,6 +89,22 @@ fn manifest(from: &Path) -> io::Result<Value> {
     Err(io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
+/// Where the layers of the image in an archive lie in it, lowest first.
+///
+/// # Errors
+/// If it is no archive of one image.
+pub(super) fn layers(from: &Path) -> io::Result<Vec<PathBuf>> {
+    let manifest = manifest(from)?;
+    let layers = manifest[0]["Layers"].as_array().into_iter().flatten();
+    let paths: Option<Vec<PathBuf>> = layers.map(|layer| Some(layer.as_str()?.into())).collect();
+    paths.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{MANIFEST} has a layer without a path"),
+        )
+    })
+}
+
 /// A file with what is read, compressed unless it is already.
 fn compressed(layer: &mut impl Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
@@ -127,7 +143,7 @@ fn header(size: u64) -> tar::Header {
 }
 
 /// A path without `..`.
-fn tidy(path: &Path) -> PathBuf {
+pub(super) fn tidy(path: &Path) -> PathBuf {
     let mut tidy = PathBuf::new();
     for part in path.components() {
         match part {

@@ -12,10 +12,12 @@ pub mod http;
 pub mod image_archive;
 pub mod inventory;
 pub mod isolated;
+pub mod layers;
 pub mod lock;
 mod pull;
 pub mod reaper;
 pub mod registry;
+pub mod registry_log;
 pub mod session;
 mod types;
 

@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
+use hyper::body::Incoming;
+use hyper::header::CONTENT_LENGTH;
+use hyper::{Method, Request, Response};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 
 use super::EngineError;
 use super::http::{self, Address};
+use super::registry_log;
 use crate::units::Bytes;
 
 const ACCEPT: &str = "application/vnd.docker.distribution.manifest.v2+json, \
@@ -24,6 +28,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct RegistryManifest {
     /// The digest of what the tag stands for: the manifest, or the index that names it.
     pub digest: String,
+    /// The image's configuration: digest and size; none in manifests of the oldest kind.
+    pub config: Option<(String, Bytes)>,
     /// Its layers: digest and compressed size, lowest first.
     pub layers: Vec<(String, Bytes)>,
     /// Their media types, which tell how they are compressed.
@@ -32,6 +38,7 @@ pub struct RegistryManifest {
 
 #[derive(Deserialize)]
 struct RawManifest {
+    config: Option<RawDescriptor>,
     #[serde(default)]
     layers: Vec<RawDescriptor>,
     #[serde(default)]
@@ -110,8 +117,10 @@ pub async fn manifest(port: u16, repository: &str, tag: &str) -> Result<Registry
                     .into_iter()
                     .map(|layer| (layer.digest, Bytes(layer.size)))
                     .collect();
+                let config = raw.config.map(|config| (config.digest, Bytes(config.size)));
                 return Ok(RegistryManifest {
                     digest: digest.clone(),
+                    config,
                     layers,
                     media_types,
                 });
@@ -122,4 +131,56 @@ pub async fn manifest(port: u16, repository: &str, tag: &str) -> Result<Registry
         operation: "read manifest",
         reason: "an index that holds an index".into(),
     })
+}
+
+/// The size of a blob; `None` if the registry has none of this digest, or does not answer.
+pub async fn blob_size(port: u16, repository: &str, digest: &str) -> Option<Bytes> {
+    let answer = ask(Method::HEAD, port, repository, digest).await.ok()?;
+    let length = answer.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()?;
+    answer.status().is_success().then_some(Bytes(length))
+}
+
+/// A blob's content, still to be read.
+///
+/// # Errors
+/// If the registry does not answer or has none of this digest.
+pub async fn blob(port: u16, repository: &str, digest: &str) -> Result<Incoming, EngineError> {
+    let answer = ask(Method::GET, port, repository, digest).await?;
+    if answer.status().is_success() {
+        Ok(answer.into_body())
+    } else {
+        Err(not_read(digest, format!("the registry answered {}", answer.status())))
+    }
+}
+
+async fn ask(method: Method, port: u16, repository: &str, digest: &str) -> Result<Response<Incoming>, EngineError> {
+    let address = Address::Tcp(format!("127.0.0.1:{port}"));
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/v2/{repository}/blobs/{digest}"))
+        .header("Host", "localhost")
+        .body(http::empty())
+        .map_err(|error| not_read(digest, error.to_string()))?;
+    http::send(&address, request)
+        .await
+        .map_err(|error| not_read(digest, error.to_string()))
+}
+
+fn not_read(digest: &str, reason: String) -> EngineError {
+    EngineError::Operation {
+        operation: "read the blob",
+        subject: digest.to_owned(),
+        reason,
+    }
+}
+
+/// Leaves a mark in the registry's log, by which [`registry_log`] knows where something begins and ends.
+///
+/// # Errors
+/// If it does not answer.
+pub async fn mark(port: u16, mark: &str) -> Result<(), http::HttpError> {
+    let address = Address::Tcp(format!("127.0.0.1:{port}"));
+    http::get(&address, &registry_log::mark_path(mark), "*/*")
+        .await
+        .map(|_| ())
 }

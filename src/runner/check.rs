@@ -562,6 +562,7 @@ mod tests {
         };
         let manifest = RegistryManifest {
             digest: "sha256:1".into(),
+            config: None,
             layers: vec![("sha256:a".into(), Bytes(1))],
             media_types: vec!["application/vnd.docker.image.rootfs.diff.tar.gzip".into()],
         };

@@ -1,0 +1,83 @@
+//! The layers of an image that was saved into a file, for images that no registry holds.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::super::image_archive;
+use super::{LayerFiles, read};
+
+/// What lies in the layers of a saved image, lowest first; those with a number for which `is_wanted` is false are not read.
+///
+/// # Errors
+/// If it is no archive of one image, or can't be read to its end.
+pub fn of_archive(from: &Path, is_wanted: impl Fn(usize) -> bool) -> io::Result<Vec<Option<LayerFiles>>> {
+    let paths = image_archive::layers(from)?;
+    let mut links: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let mut found: HashMap<PathBuf, LayerFiles> = HashMap::new();
+    // A layer that the image has twice lies there once, and a link leads to it.
+    for entry in tar::Archive::new(BufReader::new(File::open(from)?)).entries()? {
+        let entry = entry?;
+        let path = entry.path()?.into_owned();
+        if let Some(target) = entry.link_name()? {
+            let beside = path.parent().unwrap_or(Path::new("")).join(&target);
+            links.insert(path, image_archive::tidy(&beside));
+        }
+    }
+    let real = |path: &PathBuf| links.get(path).unwrap_or(path).clone();
+    let wanted: Vec<Option<PathBuf>> = paths
+        .iter()
+        .enumerate()
+        .map(|(number, path)| is_wanted(number).then(|| real(path)))
+        .collect();
+    for entry in tar::Archive::new(BufReader::new(File::open(from)?)).entries()? {
+        let entry = entry?;
+        let path = entry.path()?.into_owned();
+        if entry.header().entry_type().is_file() && wanted.contains(&Some(path.clone())) {
+            found.insert(path, read(entry)?);
+        }
+    }
+    let of = |path: &Option<PathBuf>| match path {
+        None => Ok(None),
+        Some(path) => found.get(path).cloned().map(Some).ok_or_else(|| {
+            let reason = format!("the saved image lacks its layer {}", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, reason)
+        }),
+    };
+    wanted.iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::archive::archive;
+
+    #[test]
+    fn layers_come_in_the_images_order_and_links_are_followed() {
+        let layer = |name: &str| archive(&[(name.into(), b"123".to_vec())], 0o644).expect("packs");
+        let manifest = br#"[{"Config":"c.json","Layers":["b/layer.tar","a/layer.tar","c/layer.tar"]}]"#;
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let mut builder = tar::Builder::new(file.as_file());
+        let mut add = |path: &str, content: &[u8]| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, path, content).expect("packs");
+        };
+        add("a/layer.tar", &layer("in-a"));
+        add("b/layer.tar", &layer("in-b"));
+        add("manifest.json", manifest);
+        let mut link = tar::Header::new_gnu();
+        link.set_entry_type(tar::EntryType::Symlink);
+        link.set_size(0);
+        builder
+            .append_link(&mut link, "c/layer.tar", "../b/layer.tar")
+            .expect("packs");
+        builder.finish().expect("packs");
+
+        let all = of_archive(file.path(), |number| number != 1).expect("an image");
+        let first = |files: &Option<LayerFiles>| files.as_ref().map(|files| files.entries[0].path.to_vec());
+        let names: Vec<_> = all.iter().map(first).collect();
+        assert_eq!(names, [Some(b"in-b".to_vec()), None, Some(b"in-b".to_vec())]);
+    }
+}
