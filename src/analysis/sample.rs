@@ -199,16 +199,7 @@ pub(crate) fn run(table: &str) -> RunLog {
             phases.extend(record(trial, row[0], column, word, started));
         }
     }
-    let trials = order
-        .iter()
-        .map(|trial| TrialRecord {
-            trial: trial.clone(),
-            failed: None,
-            probed: vec![],
-            broken: vec![],
-            cleanup: Cleanup::default(),
-        })
-        .collect();
+    let trials = order.iter().map(ended).collect();
     let journey = body.iter().map(|row| phase_head(row[0])).collect();
     RunLog {
         dir: PathBuf::from("run"),
@@ -258,6 +249,17 @@ fn upstream() -> NetworkHead {
     NetworkHead {
         mode: "upstream".into(),
         ..NetworkHead::default()
+    }
+}
+
+fn ended(trial: &TrialKey) -> TrialRecord {
+    TrialRecord {
+        trial: trial.clone(),
+        failed: None,
+        probed: vec![],
+        broken: vec![],
+        images: vec![],
+        cleanup: Cleanup::default(),
     }
 }
 
@@ -376,6 +378,7 @@ fn record(trial: &TrialKey, phase: &str, column: usize, word: &str, started: Dat
         }),
         transfers: None,
         resources: None,
+        travelled: None,
         manifest: push.then(|| Manifest {
             digest: String::new(),
             layers: vec![

@@ -102,7 +102,7 @@ pub(super) struct Selection {
 
 /// What only a new run may be told: one that goes on is as its journal says. (The index may hold a password, so that is not
 /// in the journal; the engine may come from the environment.)
-const OF_A_NEW_RUN: [&str; 12] = [
+const OF_A_NEW_RUN: [&str; 13] = [
     "suite",
     "rounds",
     "warmup",
@@ -115,6 +115,7 @@ const OF_A_NEW_RUN: [&str; 12] = [
     "out",
     "base_images",
     "trust_host_ca",
+    "no_layer_scan",
 ];
 
 #[derive(Debug, Args)]
@@ -126,6 +127,7 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Run {
     /// The suite file
     #[arg(required_unless_present = "resume")]
@@ -147,6 +149,9 @@ pub(super) struct Run {
     /// Lay the host's CA bundle over pulled base images too (behind a TLS-inspecting proxy); stand-ins always get it
     #[arg(long)]
     pub(super) trust_host_ca: bool,
+    /// Do not read the layers of each scenario's images once, unmeasured, for what is wasted in them
+    #[arg(long)]
+    pub(super) no_layer_scan: bool,
     /// How to show the result on standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     pub(super) format: Format,

@@ -64,6 +64,7 @@ pub(super) async fn resume(arguments: &Run, name: &str) -> Result<(), Failure> {
         repeats: 1,
         options: header.options.clone(),
         fixture_digest: digest,
+        scan_layers: option("no-layer-scan") != Some("true"),
         resume: Some(Resume {
             header: header.clone(),
             finished: log.trials.iter().map(|trial| trial.trial.clone()).collect(),

@@ -128,6 +128,7 @@ pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
         repeats: 1,
         options: options(arguments, &path, &dir),
         fixture_digest: fixture_digest(&suite, &dir)?,
+        scan_layers: !arguments.no_layer_scan,
         resume: None,
     };
     let journal = Journal::create(&dir)?;
@@ -272,6 +273,7 @@ fn options(arguments: &Run, suite: &Path, dir: &Path) -> BTreeMap<String, String
         ("engine", selection.engine.as_ref().map(ToString::to_string)),
         ("base-images", base_images),
         ("trust-host-ca", arguments.trust_host_ca.then(|| "true".to_owned())),
+        ("no-layer-scan", arguments.no_layer_scan.then(|| "true".to_owned())),
     ];
     let said = said
         .into_iter()

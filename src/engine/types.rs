@@ -134,6 +134,9 @@ pub struct BuildTrace {
     pub log: Vec<LogLine>,
     /// Warnings of the builder.
     pub warnings: Vec<String>,
+    /// What travelled of the context and the Dockerfile: of folders the files that were told and sent, without what carried
+    /// them; the whole of a packed context. The journal has it among what travelled in the phase.
+    pub context: Bytes,
     /// What the engine keeps of the context's files. No journal holds it: it is of use only while the trial lasts.
     pub sources: BTreeSet<Source>,
 }

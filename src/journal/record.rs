@@ -6,12 +6,14 @@ mod fingerprint;
 mod header;
 mod host;
 mod image;
+mod layers;
 mod moved;
 mod network;
 mod phase;
 mod seam;
 mod trace;
 mod transfer;
+mod travelled;
 mod trial;
 
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Journal;
 use crate::engine::inventory::ThingKind;
+use crate::engine::layers::{Waste, WastedFile};
 use crate::engine::{
     BuildTrace, ImageDetails, Interval, LayerOutcome, LayerPull, LayerPush, LogLine, Progress, PullOutcome, PullTrace,
     PushTrace, StepPart, StepTrace, Stretch,
@@ -14,9 +15,9 @@ use crate::engine::{
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::mirror::{Kind, Origin, Transfer};
 use crate::runner::event::{
-    Asker, BaseImage, Change, Cleanup, Failure, HostProof, HostThing, Manifest, NetworkHead, Outcome, PhaseHead,
-    PhaseRecord, PublishedHead, RecordingHead, Round, RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StartTrace,
-    StepTransfer, TrialKey, TrialRecord,
+    Asker, BaseImage, Blobs, Change, Cleanup, Failure, HostProof, HostThing, ImageRecord, LayerOrigin, LayerRecord,
+    Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead, RecordingHead, RegistryTraffic, Round,
+    RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StartTrace, StepTransfer, Travelled, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -181,6 +182,7 @@ fn phase(name: &str, outcome: Outcome) -> PhaseRecord {
         image: None,
         transfers: None,
         resources: None,
+        travelled: None,
         manifest: None,
     }
 }
@@ -280,6 +282,7 @@ pub fn build_phase() -> PhaseRecord {
                 text: "Resolved 40 packages".to_owned(),
             }],
             warnings: vec!["FromAsCasing: 'as' and 'FROM' keywords' casing do not match (line 1)".to_owned()],
+            context: Bytes(0),
             sources: std::collections::BTreeSet::new(),
         }),
         image: Some(ImageDetails {
@@ -290,7 +293,25 @@ pub fn build_phase() -> PhaseRecord {
             repo_digests: vec!["127.0.0.1:5000/x@sha256:cc".to_owned()],
         }),
         transfers: Some(transfers()),
+        travelled: Some(Travelled {
+            context: Some(Bytes(4711)),
+            registry: None,
+        }),
         ..phase("hot build", Outcome::Measured)
+    }
+}
+
+/// What went to and from a registry, each number another one.
+fn traffic() -> RegistryTraffic {
+    let blobs = |count: u32| Blobs {
+        count,
+        size: Bytes(u64::from(count) * 1000),
+    };
+    RegistryTraffic {
+        uploaded: blobs(1),
+        present: blobs(2),
+        mounted: blobs(3),
+        pulled: blobs(4),
     }
 }
 
@@ -316,6 +337,10 @@ pub fn push_phase() -> PhaseRecord {
         }),
         transfers: None,
         resources: None,
+        travelled: Some(Travelled {
+            context: None,
+            registry: Some(traffic()),
+        }),
         manifest: Some(Manifest {
             digest: "sha256:cc".to_owned(),
             layers: vec![
@@ -412,12 +437,57 @@ pub fn skipped_phase() -> PhaseRecord {
     phase("noop push", Outcome::Skipped("cold build failed".to_owned()))
 }
 
+/// Images with a layer of every origin, one that was read and one that was not.
+fn images() -> Vec<ImageRecord> {
+    let layer = |number: u64, origin| LayerRecord {
+        diff_id: format!("sha256:d{number}"),
+        size: Some(Bytes(number * 2000)),
+        blob: Some((format!("sha256:l{number}"), Bytes(number * 1000))),
+        origin,
+    };
+    let read = ImageRecord {
+        image: "cold".to_owned(),
+        layers: vec![
+            layer(1, LayerOrigin::Base),
+            layer(2, LayerOrigin::Mark),
+            layer(3, LayerOrigin::Dockerfile { line: Some(2) }),
+        ],
+        waste: Some(Waste {
+            wasted: Bytes(3100),
+            paths: 4,
+            dive_needed: Bytes(2060),
+            dive_stored: Bytes(5160),
+            dive_wasted: Bytes(4100),
+            top: vec![WastedFile {
+                path: "app/big".to_owned(),
+                wasted: Bytes(2500),
+                times: 2,
+            }],
+        }),
+        unread: None,
+    };
+    let bare = LayerRecord {
+        diff_id: "sha256:d4".to_owned(),
+        size: None,
+        blob: None,
+        origin: LayerOrigin::Dockerfile { line: None },
+    };
+    let unread = ImageRecord {
+        image: "hot".to_owned(),
+        layers: vec![bare],
+        waste: None,
+        unread: Some("reading the scenario's layers took longer than 120 s".to_owned()),
+    };
+    vec![read, unread]
+}
+
 pub fn trial_finished(round: Round, scenario: &str) -> TrialRecord {
     TrialRecord {
         trial: trial(round, scenario),
         failed: None,
         probed: vec!["cold".to_owned()],
         broken: vec![("hot".to_owned(), "it ended before it answered".to_owned())],
+        images: images(),
         cleanup: Cleanup {
             removed_records: 12,
             freed: Bytes(1_000_000),
@@ -491,6 +561,7 @@ pub fn events() -> Vec<RunEvent> {
             failed: Some("no Docker Engine answers".to_owned()),
             probed: vec![],
             broken: vec![],
+            images: vec![],
             cleanup: Cleanup::default(),
         }),
         RunEvent::TrialStarted(trial(Round::Measured(1), "uv-single[cache_mounts=off]")),

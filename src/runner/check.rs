@@ -530,6 +530,7 @@ mod tests {
             ..PushTrace::default()
         };
         let manifest = RegistryManifest {
+            config: None,
             digest: "sha256:1".into(),
             layers: vec![("sha256:a".into(), Bytes(1)), ("sha256:b".into(), Bytes(1))],
             media_types: vec![],

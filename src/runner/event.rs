@@ -1,6 +1,9 @@
 //! What a run tells: the only contract between doing and showing. The journal is one subscriber, the progress
 //! display another. Not for: how any of it is written to disk (that is the journal's).
 
+mod images;
+mod travelled;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +15,8 @@ use crate::mirror::Transfer;
 use crate::units::{Bytes, Nanos, RunId};
 
 pub use crate::plan::{Round, TrialKey};
+pub use images::{ImageRecord, LayerOrigin, LayerRecord};
+pub use travelled::{Blobs, RegistryTraffic, Travelled};
 
 /// One thing that a run tells.
 #[derive(Debug, Clone)]
@@ -264,6 +269,8 @@ pub struct PhaseRecord {
     pub manifest: Option<Manifest>,
     /// What a build downloaded through the mirror, in the order in which it asked; `None` without a mirror.
     pub transfers: Option<Vec<StepTransfer>>,
+    /// What else travelled; `None` in old journals, and where nothing was measured.
+    pub travelled: Option<Travelled>,
     /// What it used of the machine; `None` if it did not end by itself, and in old journals.
     pub resources: Option<Resources>,
 }
@@ -387,6 +394,8 @@ pub struct TrialRecord {
     pub probed: Vec<String>,
     /// The images that were started and did not work, with the reason: no phase that made or pushed one counts.
     pub broken: Vec<(String, String)>,
+    /// What its images consist of; empty in old journals, and if the trial did not come to its end.
+    pub images: Vec<ImageRecord>,
     /// What was seen of the engine's cache while cleaning up.
     pub cleanup: Cleanup,
 }

@@ -117,6 +117,7 @@ impl<E: Engine> Session<'_, E> {
             failed: Some(cause),
             probed: Vec::new(),
             broken: Vec::new(),
+            images: Vec::new(),
             cleanup: Cleanup::default(),
         }))
     }

@@ -10,6 +10,7 @@ mod engines;
 pub mod event;
 mod failing;
 mod header;
+mod layers;
 mod locks;
 mod network;
 mod phase;
@@ -22,6 +23,7 @@ mod redact;
 mod resources;
 mod resume;
 mod start;
+mod travelled;
 mod trial;
 
 use std::collections::BTreeMap;
@@ -70,6 +72,8 @@ pub struct Settings {
     pub options: BTreeMap<String, String>,
     /// Identifies the fixture's files, for a run that goes on; empty if nobody will.
     pub fixture_digest: String,
+    /// Whether the layers of each scenario's images are read once, to see what is wasted in them.
+    pub scan_layers: bool,
     /// The run that goes on, if this is not a new one.
     pub resume: Option<Resume>,
 }
@@ -347,6 +351,7 @@ impl PhaseRecord {
             manifest: None,
             transfers: None,
             resources: None,
+            travelled: None,
         }
     }
 

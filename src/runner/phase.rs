@@ -8,7 +8,7 @@ use std::time::Instant;
 use chrono::Utc;
 use tokio::time::timeout;
 
-use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent};
+use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent, Travelled};
 use super::failing::tells_of_full_disk;
 use super::{RunError, Trial, check, resources};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, Progress, StepTrace, registry};
@@ -50,6 +50,7 @@ impl<E: Engine> Trial<'_, E> {
         // If this build fails, what an earlier one left under the name must not be pushed in its place.
         self.images.remove(&spec.image);
         self.started.remove(&spec.image);
+        self.packed.remove(&spec.image);
         let mut build_args = session.build_args(self.scenario);
         if self.scenario.builder == Builder::Buildkit {
             // BuildKit keeps cache mounts by id for the whole daemon; a namespace makes them the trial's own.
@@ -121,6 +122,10 @@ impl<E: Engine> Trial<'_, E> {
                 reasons.extend(self.check_reuse(spec, &tag, record.image.as_ref()).await);
                 record.outcome = check::outcome(reasons);
                 self.images.insert(spec.image.clone(), tag);
+                record.travelled = Some(Travelled {
+                    context: Some(trace.context),
+                    registry: None,
+                });
                 record.build = Some(BuildTrace {
                     log: Vec::new(),
                     ..trace
@@ -207,6 +212,7 @@ impl<E: Engine> Trial<'_, E> {
         };
         // The same for a push that fails and the pull after it.
         self.pushed.remove(&spec.image);
+        let mark = self.mark_registry().await;
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
@@ -232,6 +238,7 @@ impl<E: Engine> Trial<'_, E> {
                 let port = self.place.registry_port(&self.registry);
                 let tag = name.rsplit_once(':').map_or("", |(_, tag)| tag);
                 let held = registry::manifest(port, &self.repository(), tag).await;
+                record.travelled = self.travelled(mark, held.as_ref().ok()).await;
                 record.outcome = check::outcome(check::push(
                     spec,
                     &trace,
@@ -248,6 +255,7 @@ impl<E: Engine> Trial<'_, E> {
                     let new_bytes = new.into_iter().map(|(_, size)| *size).sum();
                     self.registry_layers
                         .extend(held.layers.iter().map(|(digest, _)| digest.clone()));
+                    self.packed.insert(spec.image.clone(), held.layers.clone());
                     let manifest = Manifest {
                         digest: trace.digest.clone(),
                         layers: held.layers,

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engines::Engines;
 use super::event::{BaseImage, NetworkHead, RunEvent, TrialKey};
+use super::layers::Scan;
 use super::redact::Redactor;
 use super::{Events, RunError, Settings, cleanup};
 use crate::engine::archive::unpack;
@@ -45,6 +46,8 @@ pub struct Session<'a, E> {
     pub(super) client_index: Option<String>,
     /// Whether the engine died and did not come back.
     pub(super) gone: AtomicBool,
+    /// What was read of layers.
+    pub(super) scan: Scan,
     events: Events<'a>,
     redactor: Redactor,
 }
@@ -77,6 +80,7 @@ impl<'a, E: Engine> Session<'a, E> {
             engines: Engines::default(),
             client_index: None,
             gone: AtomicBool::new(false),
+            scan: Scan::default(),
             events,
             redactor: Redactor::new(suite),
         };

@@ -145,6 +145,11 @@ impl Redactor {
             RunEvent::TrialFinished(record) => {
                 record.failed.iter_mut().for_each(|cause| self.text(cause));
                 record.broken.iter_mut().for_each(|(_, reason)| self.text(reason));
+                for image in &mut record.images {
+                    image.unread.iter_mut().for_each(|reason| self.text(reason));
+                    let top = image.waste.iter_mut().flat_map(|waste| &mut waste.top);
+                    top.for_each(|file| self.text(&mut file.path));
+                }
                 record
                     .cleanup
                     .problems

@@ -15,6 +15,7 @@ use crate::engine::session::Taken;
 use crate::engine::{Builder, CacheRecord, Container, ContainerSpec, Engine, Publish, registry};
 use crate::fixture::Workspace;
 use crate::suite::{PhaseKind, PhaseSpec, Scenario};
+use crate::units::Bytes;
 
 /// How long a registry may take to answer after its start.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(20);
@@ -46,6 +47,8 @@ pub struct Trial<'s, E> {
     pub(super) machine: Option<Isolated<E>>,
     /// How many of those there were.
     pub(super) machines: u32,
+    /// The layers of those that were pushed since they were built, as the registry has them: digest and size, lowest first.
+    pub(super) packed: BTreeMap<String, Vec<(String, Bytes)>>,
     /// The trial's bases.
     pub(super) bases: Vec<String>,
     /// What hot builds are compared with.
@@ -172,6 +175,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             started: BTreeSet::new(),
             machine: None,
             machines: 0,
+            packed: BTreeMap::new(),
             bases,
             cold: Cold::default(),
             mounts: BTreeSet::new(),
@@ -227,6 +231,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         } else {
             (Vec::new(), Vec::new())
         };
+        let images = if ended { self.image_records().await } else { Vec::new() };
         let recorded = if ended && self.replayable {
             self.session.recorded(self.scenario).await
         } else {
@@ -244,6 +249,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             failed: None,
             probed,
             broken,
+            images,
             cleanup,
         }
     }

@@ -8,6 +8,7 @@ mod failures;
 mod filesync;
 mod history_command;
 mod isolated;
+mod layers;
 mod measuring;
 mod mirror;
 mod mirror_command;

@@ -18,9 +18,9 @@ use super::DockerEngine;
 use super::cache::percent_encoded;
 use super::trace::Collector;
 use crate::engine::http::{self, Body, Lines};
-use crate::engine::session::{Offer, Session};
+use crate::engine::session::{self, Offer, Session};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Context, Engine as _, ImageDetails, Observer};
-use crate::units::with_causes;
+use crate::units::{Bytes as Size, with_causes};
 
 /// Chunks of a packed context as they are read and sent.
 const CHUNK: usize = 256 * 1024;
@@ -57,6 +57,8 @@ enum Broken {
 struct Sent {
     body: Body,
     session: Option<Offer>,
+    /// The size of a packed context; the engine takes all of it before it begins.
+    packed: Size,
 }
 
 impl DockerEngine {
@@ -84,6 +86,8 @@ impl DockerEngine {
         let deadline = tokio::time::Instant::from_std(started) + request.limit;
         let mut image_id = String::new();
         let taken = sent.session.as_ref().map(|offer| offer.taken.clone());
+        let counted = sent.session.as_ref().map(|offer| offer.sent.clone());
+        let packed = sent.packed;
         let following = Box::pin(self.follow(request, sent, &mut collector, &mut image_id, observer));
         let ended = tokio::time::timeout_at(deadline, following).await.unwrap_or_else(|_| {
             // What follows it has been dropped by now, and that cancels the build.
@@ -101,6 +105,7 @@ impl DockerEngine {
         let mut trace = collector.finish(observer);
         trace.wall = wall;
         trace.image_id = image_id;
+        trace.context = counted.map_or(packed, |sent| sent.bytes());
         trace.sources = taken.map(|taken| taken.sources()).unwrap_or_default();
         let ended = match ended {
             Ok(()) => Ok(()),
@@ -204,10 +209,12 @@ async fn opened(request: &BuildRequest) -> Result<Sent, String> {
     match &request.context {
         Context::Tar(path) => match tokio::fs::File::open(path).await {
             Ok(file) => {
+                let packed = file.metadata().await.map_or(0, |metadata| metadata.len());
                 let chunks = ReaderStream::with_capacity(file, CHUNK).map_ok(Frame::<Bytes>::data);
                 Ok(Sent {
                     body: http_body_util::BodyExt::boxed(StreamBody::new(chunks)),
                     session: None,
+                    packed: Size(packed),
                 })
             }
             Err(error) => Err(format!("reading the context {}: {error}", path.display())),
@@ -225,7 +232,9 @@ async fn opened(request: &BuildRequest) -> Result<Sent, String> {
                 shared_key: shared_key.clone(),
                 grants: request.grants.clone(),
                 taken: taken.clone(),
+                sent: session::Sent::default(),
             }),
+            packed: Size(0),
         }),
     }
 }

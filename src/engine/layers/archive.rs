@@ -6,13 +6,13 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use super::super::image_archive;
-use super::{LayerFiles, read};
+use super::{LayerFiles, Until, read};
 
-/// What lies in the layers of a saved image, lowest first; those with a number for which `is_wanted` is false are not read.
+/// What lies in the layers of a saved image, lowest first; those that are not wanted, by their number, are not read.
 ///
 /// # Errors
-/// If it is no archive of one image, or can't be read to its end.
-pub fn of_archive(from: &Path, is_wanted: impl Fn(usize) -> bool) -> io::Result<Vec<Option<LayerFiles>>> {
+/// If it is no archive of one image, can't be read to its end, or `is_over` before.
+pub fn of_archive(from: &Path, wanted: &[bool], is_over: &dyn Fn() -> bool) -> io::Result<Vec<Option<LayerFiles>>> {
     let paths = image_archive::layers(from)?;
     let mut links: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut found: HashMap<PathBuf, LayerFiles> = HashMap::new();
@@ -29,13 +29,13 @@ pub fn of_archive(from: &Path, is_wanted: impl Fn(usize) -> bool) -> io::Result<
     let wanted: Vec<Option<PathBuf>> = paths
         .iter()
         .enumerate()
-        .map(|(number, path)| is_wanted(number).then(|| real(path)))
+        .map(|(number, path)| (wanted.get(number) == Some(&true)).then(|| real(path)))
         .collect();
     for entry in tar::Archive::new(BufReader::new(File::open(from)?)).entries()? {
         let entry = entry?;
         let path = entry.path()?.into_owned();
         if entry.header().entry_type().is_file() && wanted.contains(&Some(path.clone())) {
-            found.insert(path, read(entry)?);
+            found.insert(path, read(Until { from: entry, is_over })?);
         }
     }
     let of = |path: &Option<PathBuf>| match path {
@@ -75,7 +75,7 @@ mod tests {
             .expect("packs");
         builder.finish().expect("packs");
 
-        let all = of_archive(file.path(), |number| number != 1).expect("an image");
+        let all = of_archive(file.path(), &[true, false, true], &|| false).expect("an image");
         let first = |files: &Option<LayerFiles>| files.as_ref().map(|files| files.entries[0].path.to_vec());
         let names: Vec<_> = all.iter().map(first).collect();
         assert_eq!(names, [Some(b"in-b".to_vec()), None, Some(b"in-b".to_vec())]);

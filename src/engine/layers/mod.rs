@@ -8,7 +8,7 @@ mod waste;
 use crate::units::Bytes;
 
 pub use archive::of_archive;
-pub use read::read;
+pub use read::{Until, read};
 pub use waste::{Waste, WastedFile, waste};
 
 /// What lies in one layer.

@@ -18,6 +18,23 @@ const RESERVED: &[u8] = b".wh..wh.";
 /// How much is read at once.
 const BUFFER: usize = 256 * 1024;
 
+/// Can be ended from outside: a thread that reads goes on when nobody waits for it any more.
+pub struct Until<R, F> {
+    /// What is read.
+    pub from: R,
+    /// Whether to end.
+    pub is_over: F,
+}
+
+impl<R: Read, F: Fn() -> bool> Read for Until<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.is_over)() {
+            return Err(io::Error::other("nobody waits for it any more"));
+        }
+        self.from.read(buffer)
+    }
+}
+
 /// Reads a layer. Nothing of it is kept but the list of its files.
 ///
 /// # Errors
@@ -159,12 +176,11 @@ mod tests {
             header.set_entry_type(*kind);
             header.set_size(content.len() as u64);
             header.set_mode(0o644);
-            match kind {
-                tar::EntryType::Link | tar::EntryType::Symlink => {
-                    builder.append_link(&mut header, path, "elsewhere").expect("packs")
-                }
-                _ => builder.append_data(&mut header, path, *content).expect("packs"),
-            }
+            let packed = match kind {
+                tar::EntryType::Link | tar::EntryType::Symlink => builder.append_link(&mut header, path, "elsewhere"),
+                _ => builder.append_data(&mut header, path, *content),
+            };
+            packed.expect("packs");
         }
         builder.into_inner().expect("packs")
     }
@@ -222,6 +238,17 @@ mod tests {
         zstd.extend([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
         zstd.extend(ruzstd::encoding::compress_to_vec(second, level()));
         assert_eq!(read_from(&zstd), wanted);
+    }
+
+    #[test]
+    fn reading_can_be_ended_from_outside() {
+        let is_over = || true;
+        let packed = layer();
+        let until = Until {
+            from: packed.as_slice(),
+            is_over,
+        };
+        read(until).expect_err("it is over");
     }
 
     #[test]

@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::Stream;
 use hyper::body::Bytes;
+use prost::Message as _;
 use rustix::fs::OFlags;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
+use super::Sent;
 use super::stat::has_content;
 use super::tree::{Tree, WalkError, Wanted};
 use super::wire::{Kind, Packet};
@@ -25,9 +27,12 @@ const QUEUE: usize = 64;
 /// Threads that read content. More than one, so that the disk is read while the connection is written.
 const READERS: usize = 2;
 
-/// The way back to the builder.
+/// The way back to the builder, and how much has gone there.
 #[derive(Clone)]
-struct Answers(mpsc::Sender<Result<Packet, Status>>);
+struct Answers {
+    packets: mpsc::Sender<Result<Packet, Status>>,
+    sent: Sent,
+}
 
 /// Nobody listens any more.
 struct Gone;
@@ -35,22 +40,28 @@ struct Gone;
 impl Answers {
     /// Sends from a thread that may wait.
     fn send_blocking(&self, packet: Packet) -> Result<(), Gone> {
-        self.0.blocking_send(Ok(packet)).map_err(|_| Gone)
+        let length = packet.encoded_len();
+        self.packets.blocking_send(Ok(packet)).map_err(|_| Gone)?;
+        self.sent.add(length);
+        Ok(())
     }
 
     /// Ends the transfer with an error. If nobody listens, they know already.
     fn fail_blocking(&self, message: String) {
         let _ = self.send_blocking(Packet::error(message.clone()));
-        let _ = self.0.blocking_send(Err(Status::unknown(message)));
+        let _ = self.packets.blocking_send(Err(Status::unknown(message)));
     }
 
     async fn send(&self, packet: Packet) {
-        let _ = self.0.send(Ok(packet)).await;
+        let length = packet.encoded_len();
+        if self.packets.send(Ok(packet)).await.is_ok() {
+            self.sent.add(length);
+        }
     }
 
     /// Ends the transfer with an error, which is no good end.
     async fn fail(&self, message: String) -> bool {
-        let _ = self.0.send(Err(Status::unknown(message))).await;
+        let _ = self.packets.send(Err(Status::unknown(message))).await;
         false
     }
 }
@@ -63,11 +74,13 @@ pub(super) fn send<F: FnOnce() + Send + 'static>(
     root: PathBuf,
     wanted: Wanted,
     asked: Streaming<Packet>,
+    sent: Sent,
     finished: F,
 ) -> impl Stream<Item = Result<Packet, Status>> + use<F> {
-    let (answers, stream) = mpsc::channel(QUEUE);
+    let (packets, stream) = mpsc::channel(QUEUE);
+    let answers = Answers { packets, sent };
     tokio::spawn(async move {
-        if serve(root, wanted, asked, Answers(answers)).await {
+        if serve(root, wanted, asked, answers).await {
             finished();
         }
     });

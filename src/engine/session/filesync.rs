@@ -18,7 +18,7 @@ use tonic_prost::ProstCodec;
 
 use super::tree::Wanted;
 use super::wire::Packet;
-use super::{Taken, diffcopy};
+use super::{Sent, Taken, diffcopy};
 use crate::engine::Source;
 
 /// The folders that a builder may ask for, by name.
@@ -28,6 +28,8 @@ pub(super) struct FileSync {
     pub shared_key: String,
     /// What has been taken to the end.
     pub taken: Taken,
+    /// How much has been sent.
+    pub sent: Sent,
 }
 
 impl FileSync {
@@ -75,7 +77,8 @@ impl StreamingService<Packet> for DiffCopy {
             };
             let taken = files.taken.clone();
             let finished = move || taken.note(source);
-            let stream = diffcopy::send(folder.clone(), wanted, request.into_inner(), finished);
+            let sent = files.sent.clone();
+            let stream = diffcopy::send(folder.clone(), wanted, request.into_inner(), sent, finished);
             Ok(Response::new(Box::pin(stream) as Self::ResponseStream))
         })
     }

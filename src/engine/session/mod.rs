@@ -37,6 +37,7 @@ use tonic::server::NamedService;
 
 use super::http::{self, Address, HttpError};
 use super::{Grants, Source};
+use crate::units::Bytes;
 use agent::Agents;
 use auth::Auth;
 use filesync::FileSync;
@@ -64,6 +65,24 @@ pub struct Offer {
     pub grants: Grants,
     /// What the builder has taken.
     pub taken: Taken,
+    /// How much it was sent.
+    pub sent: Sent,
+}
+
+/// How many bytes of files a builder was sent: names, attributes and content, without what carries them (gRPC and HTTP/2).
+#[derive(Debug, Clone, Default)]
+pub struct Sent(Arc<AtomicU64>);
+
+impl Sent {
+    /// All of them so far.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        Bytes(self.0.load(Ordering::Relaxed))
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 /// What a builder has taken and keeps, even if the build failed later.
@@ -184,6 +203,7 @@ impl Services {
                 folders: [(CONTEXT, offer.context), (DOCKERFILE, offer.dockerfile)].into(),
                 shared_key: offer.shared_key,
                 taken: offer.taken,
+                sent: offer.sent,
             }),
             grants: offer.grants,
         }

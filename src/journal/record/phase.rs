@@ -7,6 +7,7 @@ use super::image::{Image, Manifest};
 use super::moved::{Pull, Start};
 use super::trace::{Build, Push};
 use super::transfer::Transfer;
+use super::travelled::Travelled;
 use super::trial::Trial;
 use crate::runner::event;
 use crate::units::{Bytes, Nanos};
@@ -33,6 +34,8 @@ pub struct PhaseFinished {
     pub manifest: Option<Manifest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfers: Option<Vec<Transfer>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub travelled: Option<Travelled>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
 }
@@ -97,6 +100,7 @@ impl From<event::PhaseRecord> for PhaseFinished {
             image,
             manifest,
             transfers,
+            travelled,
             resources,
         } = value;
         Self {
@@ -112,6 +116,7 @@ impl From<event::PhaseRecord> for PhaseFinished {
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
             transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),
+            travelled: travelled.map(Into::into),
             resources: resources.map(Into::into),
         }
     }
@@ -132,6 +137,7 @@ impl From<PhaseFinished> for event::PhaseRecord {
             image,
             manifest,
             transfers,
+            travelled,
             resources,
         } = value;
         Self {
@@ -147,6 +153,7 @@ impl From<PhaseFinished> for event::PhaseRecord {
             image: image.map(Into::into),
             manifest: manifest.map(Into::into),
             transfers: transfers.map(|list| list.into_iter().map(Into::into).collect()),
+            travelled: travelled.map(Into::into),
             resources: resources.map(Into::into),
         }
     }

@@ -13,11 +13,12 @@ const OLD: [&str; 2] = [
     include_str!("../testdata/schema-1.jsonl"),
     include_str!("../testdata/schema-1-network.jsonl"),
 ];
-/// Schema 2 as it was first written, with the files of edits, and with pulls and starts.
-const PINNED: [&str; 3] = [
+/// Schema 2 as it was first written, with the files of edits, with pulls and starts, and with layers and what travelled.
+const PINNED: [&str; 4] = [
     include_str!("../testdata/schema-2.jsonl"),
     include_str!("../testdata/schema-2-files.jsonl"),
     include_str!("../testdata/schema-2-phases.jsonl"),
+    include_str!("../testdata/schema-2-travelled.jsonl"),
 ];
 const DESCRIPTION: &str = include_str!("../../../docs/journal-format.md");
 
@@ -119,6 +120,7 @@ fn absent_fields_are_left_out() {
         "manifest",
         "transfers",
         "resources",
+        "travelled",
     ] {
         assert!(skipped.get(field).is_none(), "{field}");
     }

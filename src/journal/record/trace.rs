@@ -80,6 +80,7 @@ impl From<engine::BuildTrace> for Build {
             steps,
             log: _,
             warnings,
+            context: _,
             sources: _,
         } = value;
         Self {
@@ -105,6 +106,7 @@ impl From<Build> for engine::BuildTrace {
             steps: steps.into_iter().map(Into::into).collect(),
             log: Vec::new(),
             warnings,
+            context: crate::units::Bytes(0),
             sources: std::collections::BTreeSet::new(),
         }
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
+use super::layers::TrialImage;
 use crate::runner::event;
 use crate::units::Bytes;
 
@@ -38,6 +39,8 @@ pub struct TrialFinished {
     pub failed: Option<String>,
     pub probed: Vec<String>,
     pub broken: Vec<BrokenImage>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<TrialImage>,
     pub cleanup: Cleanup,
 }
 
@@ -102,6 +105,7 @@ impl From<event::TrialRecord> for TrialFinished {
             failed,
             probed,
             broken,
+            images,
             cleanup,
         } = value;
         Self {
@@ -112,6 +116,7 @@ impl From<event::TrialRecord> for TrialFinished {
                 .into_iter()
                 .map(|(image, reason)| BrokenImage { image, reason })
                 .collect(),
+            images: images.into_iter().map(Into::into).collect(),
             cleanup: cleanup.into(),
         }
     }
@@ -124,6 +129,7 @@ impl From<TrialFinished> for event::TrialRecord {
             failed,
             probed,
             broken,
+            images,
             cleanup,
         } = value;
         Self {
@@ -134,6 +140,7 @@ impl From<TrialFinished> for event::TrialRecord {
                 .into_iter()
                 .map(|BrokenImage { image, reason }| (image, reason))
                 .collect(),
+            images: images.into_iter().map(Into::into).collect(),
             cleanup: cleanup.into(),
         }
     }
