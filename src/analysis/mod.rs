@@ -9,6 +9,7 @@ mod comparison;
 mod downloads;
 mod figures;
 mod host_note;
+mod layers;
 mod moved;
 mod network_note;
 mod network_notes;
@@ -19,6 +20,7 @@ mod reproduce;
 #[cfg(test)]
 pub(crate) mod sample;
 mod timeline;
+mod travelled;
 
 use chrono::{DateTime, Utc};
 
@@ -36,11 +38,13 @@ pub use comparison::{Answer, CompareError, Compared, ComparedRow, Design, betwee
 pub use downloads::{By, Downloads, Tally};
 pub use figures::{Figure, drift, figures};
 pub use host_note::HostNote;
+pub use layers::{ImageLayers, Layer, LayerState, Layers, Reuse, Share};
 pub use moved::{Moved, MovedLayer};
 pub use network_note::NetworkNote;
 pub use note::{Note, Severity};
 pub use raw::RawRow;
 pub use timeline::{DownloadTime, PhaseTime, StepTime, Stretch, Timeline, TrialTime};
+pub use travelled::{LinkTime, Travelled};
 
 /// What a run says, ready to be laid out.
 #[derive(Debug, Clone)]

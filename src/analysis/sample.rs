@@ -1,5 +1,6 @@
 //! Made-up runs for tests. The times are written as the table that they should become; see [`run`].
 
+mod layered;
 mod mirrored;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::runner::event::{
 };
 use crate::units::{Bytes, Nanos, RunId};
 
+pub(crate) use layered::layered;
 pub(crate) use mirrored::{mirrored, replay, transfer, transfers_of};
 
 /// The published light suite with five scenarios and three rounds after a warm-up: one phase that fails in one round,

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use console::Style as Paint;
 
 use super::attribution::{CAPTION, UNATTRIBUTED, is_marked, matters, seconds, texts, time};
-use super::{Format, ReportError, Style, json};
-use crate::analysis::{Attribution, Origin, StepCell, StepState};
+use super::{Format, ReportError, Style, json, layers, travelled};
+use crate::analysis::{Attribution, Layers, Origin, StepCell, StepState};
 use crate::units::Nanos;
 
 /// The columns that are used where nobody says how many there are.
@@ -63,7 +63,57 @@ fn terminal(attribution: &Attribution, phase: Option<&str>, style: Style, out: &
     for text in texts(attribution, phase) {
         writeln!(out, "\n{}", wrapped(&text, width))?;
     }
-    writeln!(out, "\n{}", wrapped(CAPTION, width))
+    writeln!(out, "\n{}", wrapped(CAPTION, width))?;
+    if let Some(of) = attribution.layers.as_ref().filter(|_| phase.is_none()) {
+        writeln!(out, "\n{}\n", strong("Layers", style.color))?;
+        for line in layer_lines(of, width) {
+            writeln!(out, "{line}")?;
+        }
+        for text in layers::texts(of) {
+            writeln!(out, "\n{}", wrapped(&text, width))?;
+        }
+        writeln!(out, "\n{}", wrapped(layers::CAPTION, width))?;
+    }
+    let travelled = travelled_lines(attribution, phase);
+    if !travelled.is_empty() {
+        writeln!(out, "\n{}\n", strong("Travelled", style.color))?;
+        for line in &travelled {
+            writeln!(out, "{}", wrapped(line, width))?;
+        }
+        writeln!(out, "\n{}", wrapped(travelled::COMPUTED, width))?;
+    }
+    Ok(())
+}
+
+/// The layers with their sizes at the left, as the instructions stand with their times.
+fn layer_lines(of: &Layers, width: usize) -> Vec<String> {
+    let rows = layers::table(of);
+    let heads: Vec<String> = of.images.iter().map(|image| image.image.clone()).collect();
+    let widths: Vec<usize> = (0..heads.len())
+        .map(|at| {
+            let figures = rows.iter().map(|row| row.figures[at].chars().count());
+            figures.chain([heads[at].chars().count()]).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |figures: &[String], number: &str, text: &str| {
+        let cells = figures.iter().zip(&widths);
+        let cells: Vec<String> = cells.map(|(figure, width)| format!("{figure:>width$}")).collect();
+        let left = format!("{}  {number:>4}  ", cells.join("  "));
+        let room = width.saturating_sub(left.chars().count()).max(TEXT);
+        format!("{left}{}", super::attribution::cut(text, room))
+            .trim_end()
+            .to_owned()
+    };
+    let head = line(&heads, "", "");
+    let rows = rows.iter().map(|row| line(&row.figures, &row.line, &row.text));
+    std::iter::once(head).chain(rows).collect()
+}
+
+/// What travelled in the phases that are shown: in all, or in the one with this name.
+fn travelled_lines(attribution: &Attribution, phase: Option<&str>) -> Vec<String> {
+    let of = attribution.travelled.iter().cloned();
+    let shown: Vec<_> = of.filter(|of| phase.is_none_or(|phase| phase == of.phase)).collect();
+    travelled::lines(&shown)
 }
 
 fn markdown(attribution: &Attribution, phase: Option<&str>, out: &mut impl Write) -> io::Result<()> {
@@ -78,7 +128,19 @@ fn markdown(attribution: &Attribution, phase: Option<&str>, out: &mut impl Write
     for text in texts(attribution, phase) {
         writeln!(out, "\n{}", super::markdown::escaped(&text))?;
     }
-    writeln!(out, "\n{}", super::markdown::escaped(CAPTION))
+    writeln!(out, "\n{}", super::markdown::escaped(CAPTION))?;
+    if let Some(of) = attribution.layers.as_ref().filter(|_| phase.is_none()) {
+        super::markdown::layers(of, out)?;
+    }
+    let travelled = travelled_lines(attribution, phase);
+    for (number, line) in travelled.iter().enumerate() {
+        let gap = if number == 0 { "\n" } else { "" };
+        writeln!(out, "{gap}- {}", super::markdown::escaped(line))?;
+    }
+    if !travelled.is_empty() {
+        writeln!(out, "\n{}", super::markdown::escaped(travelled::COMPUTED))?;
+    }
+    Ok(())
 }
 
 /// The Dockerfile with its times.

@@ -3,13 +3,15 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::analysis::{Column, Note, Report, Row, RowKind, Severity};
+use crate::analysis::{Column, Layers, Note, Report, Row, RowKind, Severity};
 
 use super::ReportError;
 use super::attribution;
 use super::charts::{self, Bar};
 use super::downloads;
+use super::layers;
 use super::text::{self, CellText, Tone};
+use super::travelled;
 
 const CSS: &str = include_str!("page.css");
 /// Forbids the page to load or run anything, whatever a log line may hold.
@@ -49,6 +51,7 @@ pub(super) fn page(report: &Report) -> Result<String, ReportError> {
                         }
                     }
                     (attributed(report))
+                    (travelled_table(report))
                     (downloaded(report))
                     (notes(report))
                     (about(report))
@@ -180,6 +183,7 @@ fn attributed(report: &Report) -> Markup {
                                 tbody { @for row in attribution::table(of) { (attributed_row(&row)) } }
                             }
                         }
+                        @if let Some(layers) = &of.layers { (layered(&of.scenario, layers)) }
                     }
                 }
             }
@@ -198,6 +202,65 @@ fn attributed_row(row: &attribution::Row) -> Markup {
             @for figure in &row.figures { td.figure { (figure) } }
             td.figure { (row.line) }
             td { @if row.line.is_empty() { (row.text) } @else { code { (row.text) } } }
+        }
+    }
+}
+
+/// The images of a scenario, layer by layer.
+fn layered(scenario: &str, of: &Layers) -> Markup {
+    html! {
+        p.hint { (layers::CAPTION) }
+        div.scroll tabindex="0" role="region" aria-label={ "Layers of " (scenario) } {
+            table.steps {
+                thead {
+                    tr {
+                        @for image in &of.images { th scope="col" { (image.image) } }
+                        th scope="col" { "line" }
+                        th scope="col" { "layer" }
+                    }
+                }
+                tbody {
+                    @for row in layers::table(of) {
+                        tr {
+                            @for figure in &row.figures { td.figure { (figure) } }
+                            td.figure { (row.line) }
+                            td { @if row.line.is_empty() { (row.text) } @else { code { (row.text) } } }
+                        }
+                    }
+                }
+            }
+        }
+        @for text in layers::texts(of) { p { (text) } }
+    }
+}
+
+/// What travelled in each phase, with the scenarios as columns.
+fn travelled_table(report: &Report) -> Markup {
+    let rows = travelled::rows(report);
+    html! {
+        @if !rows.is_empty() {
+            section aria-labelledby="travelled" {
+                h2 #travelled { "What travelled" }
+                p.hint { (travelled::CAPTION) " " (travelled::COMPUTED) }
+                div.scroll tabindex="0" role="region" aria-label="What travelled" {
+                    table.steps {
+                        thead {
+                            tr {
+                                td {}
+                                @for column in &report.columns { th scope="col" { (name(column)) } }
+                            }
+                        }
+                        tbody {
+                            @for row in rows {
+                                tr {
+                                    th scope="row" { (row.label) }
+                                    @for cell in &row.cells { td { (cell) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

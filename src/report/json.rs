@@ -2,6 +2,7 @@
 //! and `schema` grows when one is broken.
 
 mod attribution;
+mod layers;
 mod moved;
 mod network;
 

@@ -2,11 +2,13 @@
 
 use std::io::{self, Write};
 
-use crate::analysis::{Attribution, Downloads, Note, Report, Row, Severity};
+use crate::analysis::{Attribution, Downloads, Layers, Note, Report, Row, Severity};
 
 use super::attribution;
 use super::downloads;
+use super::layers;
 use super::text::{self, CellText, Tone};
+use super::travelled;
 
 /// A piece of the report that can be left out without harm to the others.
 pub(super) struct Block {
@@ -25,6 +27,8 @@ pub(super) enum Part {
     Published,
     /// What builds downloaded: the heading, then a block for each phase.
     Downloads,
+    /// What travelled, by phase.
+    Travelled,
     /// Where the time went: the heading, then a block for each scenario.
     Attributions,
     /// What a reader must know: the heading, then a block for each note.
@@ -66,6 +70,7 @@ pub(super) fn blocks(report: &Report) -> io::Result<Vec<Block>> {
     for (phase, builds) in downloads::by_phase(report) {
         add(Part::Downloads, &|out| write_downloads(phase, builds, out))?;
     }
+    add(Part::Travelled, &|out| write_travelled(report, out))?;
     if !report.attributions.is_empty() {
         add(Part::Attributions, &|out| {
             writeln!(out, "\n## Where the time went\n\n{}", escaped(attribution::CAPTION))
@@ -161,7 +166,55 @@ fn write_attribution(of: &Attribution, out: &mut impl Write) -> io::Result<()> {
     for text in attribution::texts(of, None) {
         writeln!(out, "\n{}", escaped(&text))?;
     }
+    if let Some(of) = &of.layers {
+        layers(of, out)?;
+    }
     writeln!(out, "\n</details>")
+}
+
+/// The images of a scenario, layer by layer.
+pub(super) fn layers(of: &Layers, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "\n{}\n", escaped(layers::CAPTION))?;
+    let heads: Vec<String> = of.images.iter().map(|image| escaped(&image.image)).collect();
+    writeln!(out, "| line | layer | {} |", heads.join(" | "))?;
+    writeln!(out, "|---:|---|{}", "---:|".repeat(of.images.len()))?;
+    for row in layers::table(of) {
+        let figures: Vec<String> = row.figures.iter().map(|figure| escaped(figure)).collect();
+        writeln!(
+            out,
+            "| {} | {} | {} |",
+            row.line,
+            escaped(&row.text),
+            figures.join(" | ")
+        )?;
+    }
+    for text in layers::texts(of) {
+        writeln!(out, "\n{}", escaped(&text))?;
+    }
+    Ok(())
+}
+
+fn write_travelled(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let rows = travelled::rows(report);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\n## What travelled\n\n{} {}\n",
+        travelled::CAPTION,
+        travelled::COMPUTED
+    )?;
+    write_columns(report, out)?;
+    for row in rows {
+        let cells: Vec<&str> = row
+            .cells
+            .iter()
+            .map(|cell| if cell.is_empty() { "–" } else { cell })
+            .collect();
+        writeln!(out, "| {} | {} |", escaped(&row.label), cells.join(" | "))?;
+    }
+    Ok(())
 }
 
 /// A table with the scenarios as columns, of these rows and what `show` says of each row and column.
@@ -171,12 +224,7 @@ fn write_table<'a>(
     rows: impl Iterator<Item = &'a Row>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    write!(out, "| |")?;
-    for column in &report.columns {
-        let pieces: Vec<String> = text::name_pieces(column).iter().map(|piece| escaped(piece)).collect();
-        write!(out, " {} |", pieces.join("<br>"))?;
-    }
-    writeln!(out, "\n|---|{}", "---|".repeat(report.columns.len()))?;
+    write_columns(report, out)?;
     for row in rows {
         write!(out, "| **{}** |", escaped(&row.label))?;
         for column in 0..report.columns.len() {
@@ -185,6 +233,16 @@ fn write_table<'a>(
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// The scenarios as the columns of a table.
+fn write_columns(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "| |")?;
+    for column in &report.columns {
+        let pieces: Vec<String> = text::name_pieces(column).iter().map(|piece| escaped(piece)).collect();
+        write!(out, " {} |", pieces.join("<br>"))?;
+    }
+    writeln!(out, "\n|---|{}", "---|".repeat(report.columns.len()))
 }
 
 fn measured(cell: &CellText) -> String {

@@ -10,10 +10,12 @@ mod explain;
 pub mod export;
 mod html;
 mod json;
+mod layers;
 mod markdown;
 mod moved;
 mod terminal;
 mod text;
+mod travelled;
 
 use std::io::Write;
 

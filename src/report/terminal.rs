@@ -9,7 +9,9 @@ use crate::analysis::{Note, Report, Severity};
 
 use super::Style;
 use super::attribution;
+use super::layers;
 use super::text::{self, CellText, Tone};
+use super::travelled;
 
 /// Stands between columns; painting goes by it, so it must not occur in a cell.
 const BAR: char = '│';
@@ -82,6 +84,17 @@ pub(super) fn write(report: &Report, style: Style, out: &mut impl Write) -> io::
     }
     for line in why {
         write!(out, "{}", wrapped("·", &line, style.width))?;
+    }
+    for (head, lines) in [
+        ("Layers", layers::brief(report)),
+        ("Travelled", travelled::brief(report)),
+    ] {
+        if !lines.is_empty() {
+            writeln!(out, "\n{}", strong(head))?;
+        }
+        for line in lines {
+            write!(out, "{}", wrapped("·", &line, style.width))?;
+        }
     }
     if !report.notes.is_empty() {
         writeln!(out, "\n{}", strong("Notes"))?;

@@ -150,6 +150,42 @@ fn html_of_a_replay() {
 }
 
 #[test]
+fn terminal_of_layers() {
+    let text = shown(&sample::layered(), Format::Terminal, narrow(false, 100));
+    let from = text.find("\nLayers\n").expect("layers");
+    let to = text.find("\nEnvironment\n").expect("the environment");
+    insta::assert_snapshot!(&text[from..to]);
+}
+
+#[test]
+fn markdown_of_layers() {
+    let text = plain(&sample::layered(), Format::Markdown);
+    let from = text.find("## What travelled").expect("what travelled");
+    let to = text.find("\n</details>").expect("an end");
+    insta::assert_snapshot!(&text[from..to]);
+}
+
+#[test]
+fn html_of_layers() {
+    let html = plain(&sample::layered(), Format::Html);
+    let section = |from: &str, to: &str| {
+        let from = html.find(from).expect("a beginning");
+        let to = from + html[from..].find(to).expect("an end");
+        html[from..to].replace("<tr", "\n<tr").replace("<p", "\n<p")
+    };
+    let layers = section("<p class=\"hint\">Layers, lowest first", "</details>");
+    let travelled = section("<section aria-labelledby=\"travelled\"", "</section>");
+    insta::assert_snapshot!(format!("{layers}\n\n{travelled}"));
+}
+
+#[test]
+fn json_of_layers() {
+    let json: serde_json::Value = serde_json::from_str(&plain(&sample::layered(), Format::Json)).expect("JSON");
+    let of = &json["attributions"][0];
+    insta::assert_snapshot!(serde_json::to_string_pretty(&[&of["images"], &of["travelled"]]).expect("JSON"));
+}
+
+#[test]
 fn a_run_without_a_mirror_tells_nothing_of_downloads() {
     for format in [Format::Terminal, Format::Markdown, Format::Csv, Format::Html] {
         let text = plain(&sample::full(), format);
@@ -180,6 +216,7 @@ fn every_run_can_be_shown_in_every_format() {
         sample::single_round(),
         sample::interrupted(),
         sample::mirrored(),
+        sample::layered(),
         died,
     ] {
         for format in Format::ALL {

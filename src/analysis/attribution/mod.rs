@@ -12,6 +12,7 @@ mod table;
 mod tests;
 mod trace;
 
+use super::{Layers, Travelled};
 use crate::dockerfile::Dockerfile;
 use crate::journal::RunLog;
 use crate::runner::event::{Outcome, PhaseHead, PhaseRecord, Round, ScenarioHead};
@@ -20,6 +21,7 @@ use trace::{Build, Joiner};
 
 pub use resources::{PhaseUse, ResourceUse};
 pub(super) use steps::StepReader;
+pub(super) use table::reference;
 
 /// Where the time of one scenario's builds went.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +38,10 @@ pub struct Attribution {
     pub breaks: Vec<CacheBreak>,
     /// What the phases, pushes among them, used of the machine; `None` if the journal does not say.
     pub resources: Option<ResourceUse>,
+    /// What its images consist of; `None` if the journal does not say.
+    pub layers: Option<Layers>,
+    /// What travelled in its phases, in the journey's order.
+    pub travelled: Vec<Travelled>,
 }
 
 /// The whole of a build. All times are medians over the measured rounds.
@@ -202,6 +208,8 @@ fn attribution(log: &RunLog, scenario: &ScenarioHead) -> Option<Attribution> {
         rows: table.rows,
         breaks,
         resources: resources::of(log, scenario),
+        layers: super::layers::layers(log, scenario, dockerfile.as_ref()),
+        travelled: super::travelled::travelled(log, scenario),
     })
 }
 

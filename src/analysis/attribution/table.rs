@@ -196,7 +196,7 @@ fn origin(dockerfile: Option<&Dockerfile>, key: &Key) -> Origin {
 }
 
 /// What reports say of an instruction.
-pub(super) fn reference(dockerfile: &Dockerfile, instruction: &Instruction) -> InstructionRef {
+pub(in crate::analysis) fn reference(dockerfile: &Dockerfile, instruction: &Instruction) -> InstructionRef {
     let stage = instruction.stage.map(|number| {
         let name = dockerfile.stages()[number].name.clone();
         name.unwrap_or_else(|| number.to_string())

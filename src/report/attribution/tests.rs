@@ -39,6 +39,8 @@ fn said(of: &CacheBreak) -> String {
         rows: vec![],
         breaks: vec![],
         resources: None,
+        layers: None,
+        travelled: vec![],
     };
     sentence(&attribution, of)
 }
@@ -123,6 +125,8 @@ fn what_was_used_of_the_machine_is_one_sentence() {
         builds: vec![],
         rows: vec![],
         breaks: vec![],
+        layers: None,
+        travelled: vec![],
         resources: Some(ResourceUse {
             phases: vec![
                 used("cold build", 9_500_000_000, Some(Bytes(386_700_000))),

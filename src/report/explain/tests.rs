@@ -33,6 +33,25 @@ fn all_builds_of_a_sample() {
 }
 
 #[test]
+fn layers_and_what_travelled_stand_below_the_dockerfile() {
+    let report = Report::of(&sample::layered());
+    let text = plain(&report, "uv-single", None, Format::Terminal);
+    let from = text.find("\nLayers\n").expect("layers");
+    insta::assert_snapshot!(&text[from..]);
+    let push = plain(&report, "uv-single", Some("hot build"), Format::Terminal);
+    assert!(
+        !push.contains("\nLayers\n") && push.contains("hot build: 1.9 kB context"),
+        "{push}"
+    );
+    assert!(!push.contains("cold push:"), "{push}");
+    let markdown = plain(&report, "uv-single", None, Format::Markdown);
+    assert!(
+        markdown.contains("| 2 | RUN uv sync | 300.0 MB (100.0 MB) |")
+            && markdown.contains("- hot push: 43.1 kB uploaded")
+    );
+}
+
+#[test]
 fn one_build_of_a_sample() {
     let report = Report::of(&sample::full());
     insta::assert_snapshot!(plain(&report, "pip-single", Some("cold build"), Format::Terminal));

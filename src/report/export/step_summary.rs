@@ -16,12 +16,13 @@ pub const LIMIT: usize = 1000 * 1024;
 const NOTE: usize = 2048;
 
 /// The parts by how much a reader would miss them.
-const BY_IMPORTANCE: [Part; 7] = [
+const BY_IMPORTANCE: [Part; 8] = [
     Part::Head,
     Part::Table,
     Part::Facts,
     Part::Notes,
     Part::Published,
+    Part::Travelled,
     Part::Attributions,
     Part::Downloads,
 ];
@@ -103,6 +104,7 @@ fn note(report: &Report, blocks: &[Block], kept: &[bool]) -> Option<String> {
             (Part::Published, _) => Some("the published figures".to_owned()),
             (Part::Notes, (lost, all)) => Some(format!("{lost} of {all} notes")),
             (Part::Attributions, (lost, all)) => Some(format!("where the time of {lost} of {all} scenarios went")),
+            (Part::Travelled, _) => Some("what travelled".to_owned()),
             (Part::Downloads, (lost, all)) => Some(format!("the downloads of {lost} of {all} builds")),
         })
         .collect();

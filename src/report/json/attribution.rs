@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::layers::{self, OneImage, Travelled};
 use crate::analysis::{self, InstructionRef, Origin, StepState};
 use crate::report::attribution::sentence;
 use crate::units::Nanos;
@@ -15,6 +16,10 @@ pub(super) struct Attribution<'a> {
     /// The steps; `builds` in each of them are in the same order as above.
     steps: Vec<Step<'a>>,
     cache_breaks: Vec<CacheBreak<'a>>,
+    /// Layer by layer, the images of one round; empty if the journal does not tell of them.
+    images: Vec<OneImage<'a>>,
+    /// What travelled in the phases.
+    travelled: Vec<Travelled<'a>>,
     /// Left out if the journal does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     resources: Option<Resources<'a>>,
@@ -65,7 +70,7 @@ struct Step<'a> {
 }
 
 #[derive(Serialize)]
-struct Instruction<'a> {
+pub(super) struct Instruction<'a> {
     first_line: u32,
     last_line: u32,
     stage: &'a str,
@@ -151,6 +156,8 @@ pub(super) fn attribution(of: &analysis::Attribution) -> Attribution<'_> {
             .collect(),
         steps: of.rows.iter().map(step).collect(),
         cache_breaks: of.breaks.iter().map(|broken| cache_break(of, broken)).collect(),
+        images: of.layers.as_ref().map(layers::images).unwrap_or_default(),
+        travelled: of.travelled.iter().map(layers::travelled).collect(),
         resources: of.resources.as_ref().map(resources),
     }
 }
@@ -173,7 +180,7 @@ fn phase_use(used: &analysis::PhaseUse) -> PhaseUse<'_> {
     }
 }
 
-fn instruction(of: &InstructionRef) -> Instruction<'_> {
+pub(super) fn instruction(of: &InstructionRef) -> Instruction<'_> {
     Instruction {
         first_line: of.first_line,
         last_line: of.last_line,
