@@ -14,7 +14,7 @@ use super::trial::{registry_container, slug};
 use super::{RunError, Trial, resources};
 use crate::engine::inventory::ThingKind;
 use crate::engine::isolated::REGISTRY_PORT;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, registry};
 use crate::suite::{PhaseSpec, Temperature};
 
 impl<E: Engine> Trial<'_, E> {
@@ -49,6 +49,7 @@ impl<E: Engine> Trial<'_, E> {
             self.repository(),
             slug(&spec.image)
         );
+        let mark = self.mark_registry().await;
         let group = resources::group_of_engine(session.engine, machine).await;
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
@@ -71,6 +72,9 @@ impl<E: Engine> Trial<'_, E> {
         let message = match pulled {
             Ok(Ok(trace)) => {
                 record.wall = trace.wall;
+                let port = self.place.registry_port(&self.registry);
+                let held = registry::manifest(port, &self.repository(), &slug(&spec.image)).await;
+                record.travelled = self.travelled(mark, held.as_ref().ok()).await;
                 record.image = engine.image(&name).await.ok().flatten();
                 record.outcome = check::pull(&Pulled {
                     temperature: spec.temperature,

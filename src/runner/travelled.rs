@@ -29,7 +29,8 @@ impl<E: Engine> Trial<'_, E> {
         registry::mark(port, &mark).await.ok().map(|()| Mark(mark))
     }
 
-    /// What has gone to and from the registry since a mark, for a phase that pushed or pulled the image of this manifest.
+    /// What has gone to and from the registry since a mark, for a phase that pushed or pulled the image of this manifest. Nothing
+    /// else of ours may ask for blobs in between.
     pub(super) async fn travelled(&self, since: Option<Mark>, image: Option<&RegistryManifest>) -> Option<Travelled> {
         let from = since?;
         let to = self.mark_registry().await?;

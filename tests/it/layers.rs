@@ -42,7 +42,9 @@ fn blobs(record: &PhaseRecord) -> Blobs {
     layers.sort();
     layers.dedup();
     let mut blobs = Blobs::default();
-    layers.iter().for_each(|(_, size)| blobs.add(*size));
+    for (_, size) in layers {
+        blobs.add(size);
+    }
     blobs
 }
 
