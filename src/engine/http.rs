@@ -137,12 +137,27 @@ where
         .await
         .map_err(failed)?;
     // The connection ends by itself when the answer has been read or dropped; its error reaches us as the body's.
-    let driving = tokio::spawn(connection.with_upgrades());
-    match sender.send_request(request).await {
+    let mut driving = tokio::spawn(connection.with_upgrades());
+    let mut answering = std::pin::pin!(sender.send_request(request));
+    let (answer, ended) = tokio::select! {
+        biased;
+        answer = &mut answering => (Some(answer), None),
+        ended = &mut driving => (None, Some(ended)),
+    };
+    // A request that is handed over while the connection ends may stay with the sender, and nobody ever answers it.
+    drop(sender);
+    let answer = match answer {
+        Some(answer) => answer,
+        None => answering.await,
+    };
+    match answer {
         // It broke before there was a request to fail: only the connection knows why.
         Err(error) if error.is_canceled() => {
-            drop(sender);
-            let broken = driving.await.ok().and_then(Result::err);
+            let ended = match ended {
+                Some(ended) => ended,
+                None => driving.await,
+            };
+            let broken = ended.ok().and_then(Result::err);
             Err(failed(broken.unwrap_or(error)))
         }
         answer => answer.map_err(failed),
@@ -229,5 +244,44 @@ impl Lines {
                 None => self.ended = true,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// A proxy of a port at which nothing listens yet does that.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_server_that_hangs_up_at_once_is_no_reason_to_wait() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = Address::Tcp(listener.local_addr().expect("an address").to_string());
+        let hanging_up = tokio::spawn(async move {
+            for number in 0.. {
+                let Ok((connection, _)) = listener.accept().await else {
+                    return;
+                };
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_micros(number * 50 % 3000)).await;
+                    drop(connection);
+                });
+            }
+        });
+        let asking = (0..8).map(|_| {
+            let address = address.clone();
+            tokio::spawn(async move {
+                for _ in 0..500 {
+                    let began = Instant::now();
+                    get(&address, "/", "*/*").await.expect_err("nobody answers");
+                    assert!(began.elapsed() < ANSWER_LIMIT / 2, "{:?}", began.elapsed());
+                }
+            })
+        });
+        for asked in asking.collect::<Vec<_>>() {
+            asked.await.expect("no request hangs");
+        }
+        hanging_up.abort();
     }
 }
