@@ -1,5 +1,5 @@
-//! When everything in a run happened: trials, their phases, the steps of builds, the steps' parts, and downloads. From
-//! the journal alone. Not for: figures over rounds (those are in [`Report`](super::Report)) or any layout.
+//! When everything in a run happened: trials, their phases, the steps of builds, the steps' parts, downloads, and the parts
+//! of pulls and starts. From the journal alone. Not for: figures over rounds (those are in [`Report`](super::Report)) or any layout.
 //!
 //! Phases are told by the wall clock of the machine that ran bakeoff, steps and their parts by the builder's, downloads
 //! by the mirror's. The engine is on the same machine, so these are one clock; the times stand as they were told.
@@ -78,7 +78,7 @@ pub struct TrialTime {
 pub struct PhaseTime {
     /// Its name.
     pub name: String,
-    /// `build` or `push`.
+    /// `build`, `push`, `pull` or `start`.
     pub kind: String,
     /// `cold`, `hot` or `noop`.
     pub temperature: String,
@@ -90,6 +90,8 @@ pub struct PhaseTime {
     pub steps: Vec<StepTime>,
     /// What a build downloaded through the mirror.
     pub downloads: Vec<DownloadTime>,
+    /// What a pull did with each layer, and what a start waited for, each with its name.
+    pub parts: Vec<(String, Stretch)>,
 }
 
 /// A step by the clock.
@@ -220,7 +222,30 @@ fn phase(log: &RunLog, record: &PhaseRecord, reader: &mut StepReader) -> PhaseTi
         downloads: transfers
             .map(|asked| download(&asked.transfer, &asked.step, build.map_or(&[], |build| &build.steps)))
             .collect(),
+        parts: parts(record, start),
     }
+}
+
+/// The parts of a pull or a start that began at `start`: their times are told from the request on.
+fn parts(record: &PhaseRecord, start: u64) -> Vec<(String, Stretch)> {
+    let stretch = |from: Nanos, to: Nanos| Stretch {
+        start: start + from.0,
+        end: start + to.0.max(from.0),
+    };
+    let mut parts = Vec::new();
+    for layer in record.pull.iter().flat_map(|pull| &pull.layers) {
+        for (what, told) in [("downloading", layer.downloading), ("extracting", layer.extracting)] {
+            let part =
+                |told: crate::engine::Stretch| (format!("{what} {}", clean(&layer.id)), stretch(told.from, told.to));
+            parts.extend(told.map(part));
+        }
+    }
+    if let Some(told) = &record.start {
+        let running = told.running.min(record.wall);
+        parts.push(("starting the container".to_owned(), stretch(Nanos(0), running)));
+        parts.push(("until it worked".to_owned(), stretch(running, record.wall)));
+    }
+    parts
 }
 
 fn download(transfer: &Transfer, asker: &Asker, steps: &[StepTrace]) -> DownloadTime {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::analysis::sample;
-use crate::engine::{Interval, StepPart};
+use crate::engine::{Interval, LayerPull, PullOutcome, PullTrace, StepPart};
+use crate::runner::event::StartTrace;
 
 #[test]
 fn everything_lies_in_what_it_is_a_part_of() {
@@ -106,6 +107,51 @@ fn texts_of_builds_are_fit_to_be_shown() {
         })
         .collect();
     assert_eq!(failures, ["error: no `fastapi` && no <luck>"]);
+}
+
+#[test]
+fn pulls_and_starts_have_their_parts_from_their_request_on() {
+    let mut log = sample::single_round();
+    let second = |at: u64| Nanos(at * 1_000_000_000);
+    let told = |from, to| {
+        Some(crate::engine::Stretch {
+            from: second(from),
+            to: second(to),
+        })
+    };
+    let layer = |id: &str, downloading, extracting| LayerPull {
+        id: id.into(),
+        outcome: PullOutcome::Pulled,
+        downloading,
+        extracting,
+    };
+    log.phases[0].build = None;
+    log.phases[0].pull = Some(PullTrace {
+        layers: vec![layer("aa", told(1, 5), told(5, 6)), layer("bb", None, None)],
+        ..PullTrace::default()
+    });
+    log.phases[1].build = None;
+    log.phases[1].start = Some(StartTrace {
+        running: second(1),
+        asked: 3,
+    });
+    let timeline = Timeline::of(&log);
+    let parts = |at: usize| -> Vec<(&str, u64, u64)> {
+        let phase = &timeline.trials[0].phases[at];
+        let from = |at: u64| (at - phase.stretch.start) / 1_000_000;
+        let parts = phase.parts.iter();
+        parts
+            .map(|(name, part)| (name.as_str(), from(part.start), from(part.end)))
+            .collect()
+    };
+    assert_eq!(
+        parts(0),
+        [("downloading aa", 1000, 5000), ("extracting aa", 5000, 6000)]
+    );
+    assert_eq!(
+        parts(1),
+        [("starting the container", 0, 1000), ("until it worked", 1000, 4200)]
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! A run as OpenTelemetry spans: run → trial → phase → step → part, and downloads in the phase or the step that asked.
+//! A run as OpenTelemetry spans: run → trial → phase → step → part, downloads in the phase or the step that asked, and the
+//! parts of pulls and starts in their phase.
 //! The same run always gives the same ids, so that what is sent twice is the same trace. Not for: sending.
 
 mod wire;
@@ -189,6 +190,10 @@ impl Spans<'_> {
         for (at, step) in phase.steps.iter().enumerate() {
             let step_id = self.add_step(&id, &format!("{path}/{at}"), step);
             steps.extend(step_id.map(|step_id| (step.id.as_str(), step_id)));
+        }
+        for (at, (name, stretch)) in phase.parts.iter().enumerate() {
+            let path = format!("{path}/part {at}");
+            self.add(&id, &path, name.clone(), *stretch, Vec::new(), Status::default());
         }
         for (at, download) in phase.downloads.iter().enumerate() {
             let asked = download.step.as_deref();

@@ -1,5 +1,6 @@
 //! The Trace Event Format of Chrome, which Perfetto reads too: a process for each scenario, a thread for its trials and
-//! phases, and threads for the steps of each stage, for the builder's own steps, and for downloads.
+//! phases, and threads for the steps of each stage, for the builder's own steps, for downloads, and for the parts of pulls and
+//! starts.
 //!
 //! Each event is complete (`"ph": "X"`). Times are whole microseconds since the run began, rounded down, so that what did
 //! not overlap does not do so here either.
@@ -113,6 +114,10 @@ fn add_trial(trial: &TrialTime, tracks: &mut Tracks<Said>) {
     for phase in &trial.phases {
         for step in &phase.steps {
             add_step(trial, phase, step, tracks);
+        }
+        for (name, stretch) in &phase.parts {
+            let args = place(trial, phase);
+            tracks.add(&phase.kind, bar(*stretch, "part", name.clone(), args));
         }
         for download in &phase.downloads {
             add_download(trial, phase, download, tracks);
