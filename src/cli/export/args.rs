@@ -37,7 +37,7 @@ pub(in crate::cli) struct Export {
     /// A run's folder, its id or the beginning of it, or `latest`; otava takes several
     #[arg(required = true)]
     pub(super) run: Vec<String>,
-    /// The format
+    /// The format: one of those below
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(super) to: Target,
     /// Write to this file, `-` for standard output [default: standard output]

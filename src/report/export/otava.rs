@@ -44,7 +44,15 @@ impl<'r> Table<'r> {
         let mut remarks = Vec::new();
         let mut rows = Vec::new();
         for report in reports {
-            let own: Vec<(String, f64)> = figures(report)?
+            // A night on which nothing worked is no reason to look at no night.
+            let Ok(figures) = figures(report) else {
+                remarks.push(format!(
+                    "run {} is left out, because nothing in it was measured",
+                    report.run.id
+                ));
+                continue;
+            };
+            let own: Vec<(String, f64)> = figures
                 .iter()
                 .map(|figure| (column(figure), figure.summary.median))
                 .collect();

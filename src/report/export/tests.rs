@@ -121,6 +121,19 @@ fn a_run_without_one_of_the_newest_s_figures_is_left_out_of_the_series_and_named
         remarks,
         ["run 20261122-113000-1f3a is left out, because it has no figure of a: cold build; a: image size"]
     );
+    let nothing = sample::run(
+        "
+                   | a              | b
+        cold build | fail fail fail | bad bad bad
+    ",
+    );
+    let logs_with_nothing = [sample::run(whole), night(nothing, 1), night(sample::run(whole), 2)];
+    let (csv, remarks) = exported(&logs_with_nothing, ExportFormat::Otava, ExportOptions::default()).expect("exported");
+    assert_eq!(csv.lines().count(), 3);
+    assert_eq!(
+        remarks,
+        ["run 20261122-113000-1f3a is left out, because nothing in it was measured"]
+    );
     // If it is the newest, the columns are what it has, and the others keep their rows.
     let (csv, remarks) = exported(&logs[..2], ExportFormat::Otava, ExportOptions::default()).expect("exported");
     assert_eq!(csv.lines().count(), 3);
