@@ -124,7 +124,7 @@ fn a_plan_says_how_builds_reach_what_they_download() {
 }
 
 #[test]
-fn every_edit_of_the_published_fixture_changes_it_as_often_as_a_bench_needs() {
+fn the_edits_of_the_published_journey_change_the_fixture_as_often_as_a_bench_needs() {
     for variant in ["light", "torch"] {
         let overrides = Overrides {
             variant: Some(variant.into()),
@@ -133,7 +133,8 @@ fn every_edit_of_the_published_fixture_changes_it_as_often_as_a_bench_needs() {
         let suite = suite::load(&repository().join("scenarios/published.toml"), &overrides).expect("a valid suite");
         let supplied = [("PYTHON_MINOR".to_owned(), "3.12".to_owned())].into();
         let workspace = Workspace::new(&suite.fixture, &supplied).expect("laid out");
-        for edit in suite.fixture.edits.values() {
+        for name in suite.journey.iter().flat_map(|phase| &phase.edits) {
+            let edit = &suite.fixture.edits[name];
             let mut states = std::collections::BTreeSet::new();
             for times in 0..12 {
                 workspace
