@@ -12,6 +12,7 @@ pub mod dockerfile;
 pub mod engine;
 pub mod environment;
 pub mod fixture;
+pub mod gate;
 pub mod history;
 pub mod images;
 pub mod journal;

@@ -32,7 +32,7 @@ Examples:
   bakeoff mirror stats                              what builds have downloaded, for replay
 
 Exit codes: 0 done, 2 usage, 3 suite or fixture wrong, 4 no engine, registry or base image,
-5 a build or push failed, 130 interrupted, 1 anything else.";
+5 a build or push failed, 10 regression, 11 inconclusive, 130 interrupted, 1 anything else.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -52,6 +52,10 @@ pub(super) enum Command {
     Compare(Compare),
     /// Say how many rounds it takes to find a difference
     Power(Power),
+    /// Hold a run against the runs before it, and end with 10 if something got slower
+    Check(Check),
+    /// Show where figures have changed over time
+    Trend(Trend),
     /// Keep runs over time, for `bakeoff check`
     History(super::history::args::History),
     /// Look after what builds downloaded: show, check, export, import, serve or remove it
@@ -185,6 +189,63 @@ pub(super) struct Explain {
     /// How to show it
     #[arg(long, value_enum, default_value_t = ExplainFormat::Terminal)]
     pub(super) format: ExplainFormat,
+}
+
+const CHECK: &str = "\
+Each figure is held against the runs since it last changed, on the same machine and branch. A
+regression is two of the last three runs beyond the limit: one bad night is suspected only.
+docs/nightly.md shows a whole nightly job.
+
+Examples:
+  bakeoff check latest                               every figure, 5 % and what the noise allows
+  bakeoff check latest --policy policy.toml          those that matter, each with its own limit
+  bakeoff check latest --branch main                 a pull request's run against main
+
+Exit codes: 0 no regression, 10 regression, 11 inconclusive with --require-conclusive.";
+
+#[derive(Debug, Args)]
+#[command(after_help = CHECK)]
+pub(super) struct Check {
+    /// A run's folder, its id or the beginning of it, or `latest`
+    pub(super) run: String,
+    #[command(flatten)]
+    pub(super) database: super::history::args::Database,
+    /// The branch whose runs are the baseline [default: the CI's, else the one that is checked out]
+    #[arg(long, value_name = "NAME")]
+    pub(super) branch: Option<String>,
+    /// Which figures are judged, from what change on, and which new levels are accepted [default: all, from 5 %]
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: Option<PathBuf>,
+    /// End with 11 if something could not be judged
+    #[arg(long)]
+    pub(super) require_conclusive: bool,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
+    pub(super) format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Trend {
+    #[command(flatten)]
+    pub(super) database: super::history::args::Database,
+    /// Only metrics that match, such as "hot *"
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    pub(super) metric: String,
+    /// Only scenarios whose full name matches
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    pub(super) scenario: String,
+    /// Only of this suite
+    #[arg(long, value_name = "NAME")]
+    pub(super) suite: Option<String>,
+    /// Only of this branch [default: the CI's, else the one that is checked out]
+    #[arg(long, value_name = "NAME")]
+    pub(super) branch: Option<String>,
+    /// Only the last days, such as 90d
+    #[arg(long, value_name = "AGE", value_parser = super::history::args::days)]
+    pub(super) since: Option<std::time::Duration>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
+    pub(super) format: ListFormat,
 }
 
 const COMPARE: &str = "\

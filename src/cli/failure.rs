@@ -10,6 +10,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::endpoint::EngineEndpoint;
 use crate::engine::lock::LockError;
 use crate::environment::doctor::reach_engine;
+use crate::gate::{GateError, PolicyError};
 use crate::history::HistoryError;
 use crate::images::ImagesError;
 use crate::journal::JournalError;
@@ -38,6 +39,10 @@ pub(super) enum Failure {
     Compare(#[from] CompareError),
     #[error("run {0} has no two scenarios of which the same was measured")]
     NothingToCompare(String),
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    #[error("the history {} holds no such series", .0.display())]
+    NoSeries(PathBuf),
     #[error("run {0} is not finished")]
     UnfinishedRun(String),
     #[error("reading {}: {source}", path.display())]
@@ -111,10 +116,19 @@ pub(super) enum Failure {
     LeftOver(Vec<String>),
 }
 
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        Self::Gate(error.into())
+    }
+}
+
 impl Failure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Suite(_) | Self::Upstream(_) | Self::Different(_) => 3,
+            Self::Suite(_)
+            | Self::Upstream(_)
+            | Self::Different(_)
+            | Self::Gate(GateError::Policy(PolicyError::Wrong { .. })) => 3,
             Self::Engine(error) => engine_code(error),
             Self::Disk { .. }
             | Self::Remote(_)
@@ -177,6 +191,8 @@ impl Failure {
             | Self::History(_)
             | Self::Compare(CompareError::Nothing)
             | Self::NothingToCompare(_)
+            | Self::NoSeries(_)
+            | Self::Gate(GateError::History(_) | GateError::Policy(PolicyError::File { .. }))
             | Self::UnfinishedRun(_)
             | Self::Input { .. }
             | Self::Report(_)
@@ -195,8 +211,9 @@ impl Failure {
             Self::Engine(error) => engine_hint(error),
             Self::Run(error) => run_hint(error),
             Self::Journal(error) => error.hint(),
-            Self::History(error) => error.hint(),
+            Self::History(error) | Self::Gate(GateError::History(error)) => error.hint(),
             Self::Compare(error) => error.hint(),
+            Self::NoSeries(_) => Some("`bakeoff history list` shows what it holds, and of which branches".into()),
             Self::UnfinishedRun(run) => Some(format!("`bakeoff run --resume {run}` goes on with it")),
             Self::Recording(error) => recording_hint(error),
             Self::NoSuchRecording {
@@ -249,6 +266,7 @@ impl Failure {
             Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
             Self::NotInRun { .. }
             | Self::NothingToCompare(_)
+            | Self::Gate(GateError::Policy(_))
             | Self::Input { .. }
             | Self::Report(_)
             | Self::Lock(LockError::File { .. })

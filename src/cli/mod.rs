@@ -9,6 +9,7 @@ mod estimate;
 mod explain;
 mod export;
 mod failure;
+mod gate;
 mod history;
 mod list;
 mod mirror;
@@ -53,6 +54,12 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::list(&arguments),
         Command::Compare(arguments) => compare::compare(&arguments),
         Command::Power(arguments) => compare::power(&arguments),
+        Command::Check(arguments) => match gate::check(&arguments) {
+            // A verdict, not an error.
+            Ok(code) => return ExitCode::from(code),
+            Err(failure) => Err(failure),
+        },
+        Command::Trend(arguments) => gate::trend(&arguments),
         Command::History(arguments) => history::history(&arguments),
         Command::Mirror(arguments) => runtime.block_on(mirror::mirror(&arguments)),
         Command::Doctor(arguments) => runtime.block_on(doctor::doctor(&arguments)),

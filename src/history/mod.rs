@@ -58,6 +58,14 @@ impl History {
         Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
+    /// An empty history that is kept nowhere.
+    ///
+    /// # Errors
+    /// If there is no memory for it.
+    pub fn in_memory() -> Result<Self, HistoryError> {
+        Self::connect(Path::new(":memory:"), OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, HistoryError> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
             && flags.contains(OpenFlags::SQLITE_OPEN_CREATE)

@@ -191,6 +191,33 @@ impl History {
         })
     }
 
+    /// How many points a series has, of runs that began before `before`.
+    ///
+    /// # Errors
+    /// If the history is damaged or can't be read.
+    pub fn count(&self, key: &SeriesKey, before: DateTime<Utc>) -> Result<usize, HistoryError> {
+        let sql = "SELECT count(*) FROM series JOIN identity ON identity.number = series.identity
+                   JOIN point ON point.series = series.number
+                   WHERE suite = ?1 AND fixture = ?2 AND variant = ?3 AND branch = ?4 AND identity.text = ?5
+                     AND scenario = ?6 AND metric = ?7 AND unit = ?8 AND point.started < ?9";
+        let values = params![
+            key.suite,
+            key.fixture,
+            key.variant,
+            key.branch,
+            super::text_of(&key.identity),
+            key.scenario,
+            key.metric,
+            key.unit,
+            time(before)
+        ];
+        let counts = all(&self.connection, &self.path, sql, values, |row| row.get::<_, i64>(0))?;
+        Ok(counts
+            .first()
+            .and_then(|count| usize::try_from(*count).ok())
+            .unwrap_or_default())
+    }
+
     /// Which series there are of a suite and branch, in the order of the newest run's table.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ mod endpoint;
 mod export;
 mod failures;
 mod filesync;
+mod gate_command;
 mod history_command;
 mod isolated;
 mod layers;

@@ -3,7 +3,7 @@
 pub(super) mod args;
 mod lines;
 pub(super) mod origin;
-mod show;
+pub(super) mod show;
 
 use std::path::Path;
 
