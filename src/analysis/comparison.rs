@@ -139,7 +139,7 @@ pub fn within_run(log: &RunLog, baseline: &str, policy: ComparePolicy) -> Result
             continue;
         };
         let question = pairs(&figure.points, &other.points).map(Question::Paired);
-        asked.push(Asked::new(log, figure, other, question));
+        asked.push(Asked::new(log, figure, other, None, question));
     }
     Ok(compared(Design::WithinRun, log, baseline, asked, policy)?.with_notes(&[log]))
 }
@@ -173,8 +173,11 @@ pub fn between_runs(
     } else {
         Design::BetweenMachines
     };
-    let reference = match (design, reference) {
-        (Design::BetweenMachines, Some(name)) => Some(scenario(log, name)?),
+    // A misspelt name is one whether or not it is of use.
+    let asked_for = reference.map(|name| scenario(log, name)).transpose()?;
+    let is_unused = design == Design::BetweenRuns && asked_for.is_some();
+    let reference = match (design, asked_for) {
+        (Design::BetweenMachines, Some(name)) => Some(name),
         (Design::BetweenMachines, None) => {
             let mut names = log.header.scenarios.iter().map(|scenario| &scenario.name);
             let in_both = |name: &&String| {
@@ -191,6 +194,7 @@ pub fn between_runs(
         let Some(past) = of(&other, &figure.scenario, &figure.metric) else {
             continue;
         };
+        let mut scale = None;
         let question = match &reference {
             None => independent(figure, past),
             Some(reference) if figure.scenario == *reference => continue,
@@ -199,6 +203,7 @@ pub fn between_runs(
                 let (Some(now), Some(then)) = (of_reference(&subject), of_reference(&other)) else {
                     continue;
                 };
+                scale = Some(median(then) / median(now));
                 pairs(&figure.points, &now.points).and_then(|subject| {
                     Ok(Question::RatioOfRatios {
                         subject,
@@ -207,7 +212,7 @@ pub fn between_runs(
                 })
             }
         };
-        asked.push(Asked::new(log, figure, past, question));
+        asked.push(Asked::new(log, figure, past, scale, question));
     }
     let name = baseline.header.run.0.clone();
     let mut compared = compared(design, log, name, asked, policy)?.with_notes(&[log, baseline]);
@@ -219,6 +224,10 @@ pub fn between_runs(
                 other_machine.join("; ")
             ),
         );
+    }
+    if is_unused {
+        let note = "The runs are of one machine: they were compared as they are, not by their ratios to a scenario.";
+        compared.notes.push(note.to_owned());
     }
     let drift = differences(&drift(log), &drift(baseline));
     if !drift.is_empty() {
@@ -236,14 +245,24 @@ struct Asked {
 }
 
 impl Asked {
-    fn new(log: &RunLog, figure: &Figure, other: &Figure, question: Result<Question, SampleError>) -> Self {
+    /// `scale` is by how much the reference changed the other way, where ratios to one are compared.
+    fn new(
+        log: &RunLog,
+        figure: &Figure,
+        other: &Figure,
+        scale: Option<f64>,
+        question: Result<Question, SampleError>,
+    ) -> Self {
         let (median, of_other) = (median(figure), median(other));
-        let all_same = |figure: &Figure| figure.points.iter().all(|(_, value)| value.total_cmp(&median).is_eq());
+        let all_same = |figure: &Figure| {
+            let mut values = figure.points.iter();
+            values.all(|(_, value)| value.total_cmp(&median).is_eq())
+        };
         let (answer, question) = match question {
-            _ if all_same(figure) && all_same(other) => (Answer::Same, None),
+            _ if scale.is_none() && all_same(figure) && all_same(other) => (Answer::Same, None),
             Err(_) => (Answer::NoRatio, None),
             Ok(question) if is_question(log, figure) => (Answer::NoRatio, Some(question)),
-            Ok(_) => (Answer::Ratio(median / of_other), None),
+            Ok(_) => (Answer::Ratio(median / of_other * scale.unwrap_or(1.0)), None),
         };
         Self {
             row: ComparedRow {

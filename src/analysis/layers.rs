@@ -4,7 +4,7 @@
 use crate::dockerfile::Dockerfile;
 use crate::engine::layers::Waste;
 use crate::journal::RunLog;
-use crate::runner::event::{ImageRecord, LayerOrigin, LayerRecord, Round, ScenarioHead, TrialRecord};
+use crate::runner::event::{ImageRecord, LayerOrigin, LayerRecord, Outcome, Round, ScenarioHead, TrialRecord};
 use crate::units::Bytes;
 
 use super::attribution::{InstructionRef, reference};
@@ -125,6 +125,16 @@ pub(super) fn layers(log: &RunLog, scenario: &ScenarioHead, dockerfile: Option<&
             is_measured && trial.trial.scenario == scenario.name && !trial.images.is_empty()
         })
         .collect();
+    // Of a build that failed there is no image, and of one that took from a cache what it should not there is another one.
+    let is_sound = |trial: &&TrialRecord| {
+        let of_trial = log
+            .phases
+            .iter()
+            .filter(|phase| phase.trial == trial.trial && phase.build.is_some());
+        of_trial.into_iter().all(|phase| phase.outcome == Outcome::Measured)
+    };
+    let sound: Vec<&TrialRecord> = trials.iter().copied().filter(is_sound).collect();
+    let trials = if sound.is_empty() { trials } else { sound };
     // The one whose layers were read, as a rule the first.
     let is_read = |trial: &&&TrialRecord| trial.images.iter().any(|image| image.waste.is_some());
     let shown = trials.iter().find(is_read).or(trials.first())?;

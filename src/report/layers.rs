@@ -49,12 +49,46 @@ pub(super) fn table(of: &Layers) -> Vec<Row> {
         });
     }
     let all: Vec<Vec<Layer>> = of.images.iter().map(own).collect();
-    for number in 0..all.iter().map(Vec::len).max().unwrap_or(0) {
-        let instruction = all.iter().find_map(|own| own.get(number)?.instruction.as_ref());
+    // By the instruction, not by the place: an instruction that changed nothing has no layer with some builders.
+    let line_of = |layer: &Layer| layer.instruction.as_ref().map(|it| it.first_line);
+    let mut lines: Vec<u32> = all.iter().flatten().filter_map(line_of).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    for line in lines {
+        let of_line = |own: &Vec<Layer>| {
+            own.iter()
+                .filter(|layer| line_of(layer) == Some(line))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let instruction = all.iter().flatten().find(|layer| line_of(layer) == Some(line));
+        let instruction = instruction.and_then(|layer| layer.instruction.as_ref());
         rows.push(Row {
-            line: instruction.map_or_else(String::new, |it| it.first_line.to_string()),
-            text: instruction.map_or_else(|| "unknown".into(), |it| cut(&it.text, IN_TABLE)),
+            line: line.to_string(),
+            text: instruction.map_or_else(String::new, |it| cut(&it.text, IN_TABLE)),
             figures: all
+                .iter()
+                .map(|own| {
+                    Some(of_line(own))
+                        .filter(|layers| !layers.is_empty())
+                        .map(|layers| figure(&layers))
+                        .unwrap_or_default()
+                })
+                .collect(),
+        });
+    }
+    let unknown = |own: &Vec<Layer>| {
+        own.iter()
+            .filter(|layer| layer.instruction.is_none())
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let unknown: Vec<Vec<Layer>> = all.iter().map(unknown).collect();
+    for number in 0..unknown.iter().map(Vec::len).max().unwrap_or(0) {
+        rows.push(Row {
+            line: String::new(),
+            text: "unknown".into(),
+            figures: unknown
                 .iter()
                 .map(|own| own.get(number..=number).map(figure).unwrap_or_default())
                 .collect(),

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use super::event::{Cleanup, Failure, Outcome, PhaseRecord, RunEvent, TrialKey, TrialRecord};
 use super::{RunError, Session, Trial, cleanup};
 use crate::engine::{Engine, EngineError, registry};
+use crate::environment::host::free_disk;
 use crate::fixture::FixtureError;
 use crate::fixture::context::ContextError;
 use crate::mirror::Mirror;
 use crate::suite::PhaseSpec;
-use crate::units::with_causes;
+use crate::units::{Bytes, with_causes};
 
 /// How long an engine may take to say that it is there. It is asked when something else has failed, and for each trial: an
 /// engine that hangs must not cost a whole run's limits.
@@ -19,6 +20,9 @@ const ALIVE_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long an engine that has died may take to be there again.
 const COMES_BACK: Duration = Duration::from_secs(10);
+
+/// On a disk with less room than this nothing that is worth pushing can be written.
+const NO_ROOM: Bytes = Bytes(4_000_000);
 
 /// What every part of a system says, more or less, when a disk is full.
 const DISK_FULL: &str = "no space left on device";
@@ -177,10 +181,16 @@ impl<E: Engine> Trial<'_, E> {
 }
 
 impl<E: Engine> Trial<'_, E> {
-    /// Whether the registry wrote that its disk is full: the engine only says that it tries again.
+    /// Whether the registry wrote that its disk is full: the engine only says that it tries again. Its log lies on that disk as a
+    /// rule, where there may be no room for its last words; so the disk is looked at too.
     async fn registry_is_full(&self) -> bool {
-        let log = self.session.engine.peek(&self.registry.id).await;
-        log.is_ok_and(|(_, log)| tells_of_full_disk(&log))
+        let engine = self.session.engine;
+        let log = engine.peek(&self.registry.id).await;
+        if log.is_ok_and(|(_, log)| tells_of_full_disk(&log)) {
+            return true;
+        }
+        let info = engine.info().await;
+        info.is_ok_and(|info| free_disk(&info.root_dir).is_some_and(|free| free < NO_ROOM))
     }
 }
 

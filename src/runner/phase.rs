@@ -132,6 +132,8 @@ impl<E: Engine> Trial<'_, E> {
                 });
             }
             Err(failure) => {
+                // What an earlier build left under the name must not be pulled in its place either.
+                self.pushed.remove(&spec.image);
                 record.wall = failure.trace.wall;
                 record.outcome = Outcome::Failed(self.explain(&failure));
                 self.note_mounts(that_ran(&failure.trace));
@@ -139,6 +141,7 @@ impl<E: Engine> Trial<'_, E> {
             }
         }
         session.account(&mut record, self.place.isolated.is_some()).await;
+        self.sound &= record.outcome == Outcome::Measured;
         self.replayable &= record.outcome == Outcome::Measured && super::network::is_replayable(&record);
         Ok(record)
     }

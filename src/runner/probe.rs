@@ -50,6 +50,8 @@ impl Patience {
 
 /// What became of an image that was started and asked.
 pub(super) struct Asked {
+    /// The container that was asked.
+    pub container: Option<String>,
     /// The time from the request until the engine said that the container runs.
     pub running: Nanos,
     /// The time from the request until it was known whether the image works.
@@ -103,6 +105,7 @@ impl<E: Engine> Trial<'_, E> {
                 () = self.session.cancel.cancelled() => return (works, broken),
                 asked = self.ask(&purpose, name, probe, Patience::probing(suite)) => asked,
             };
+            self.remove_asked(&asked).await;
             match asked.answer {
                 Ok(()) => works.push(image.clone()),
                 Err(ailment) => broken.push((image.clone(), ailment.told())),
@@ -111,7 +114,15 @@ impl<E: Engine> Trial<'_, E> {
         (works, broken)
     }
 
-    /// Starts an image, asks it, and removes its container.
+    /// Removes the container of an image that was asked. It is labelled: a failure to remove it now is mended with the rest of the
+    /// trial, or by `bakeoff clean`.
+    pub(super) async fn remove_asked(&self, asked: &Asked) {
+        if let Some(container) = &asked.container {
+            let _ = self.place.engine.remove_container(container).await;
+        }
+    }
+
+    /// Starts an image and asks it. Its container is still there then.
     pub(super) async fn ask(&self, purpose: &str, name: &str, probe: &Probe, patience: Patience) -> Asked {
         let engine = &self.place.engine;
         let spec = ContainerSpec {
@@ -135,6 +146,7 @@ impl<E: Engine> Trial<'_, E> {
             Ok(container) => container,
             Err(error) => {
                 return Asked {
+                    container: None,
                     running,
                     wall: running,
                     times: 0,
@@ -156,9 +168,8 @@ impl<E: Engine> Trial<'_, E> {
             Ok(answered) => answered,
             Err(_) => (Instant::now(), Err(self.nothing(&container, patience, refusal).await)),
         };
-        // It is labelled: a failure to remove it now is mended with the rest of the trial, or by `bakeoff clean`.
-        let _ = engine.remove_container(&container.id).await;
         Asked {
+            container: Some(container.id),
             running,
             wall: at.saturating_duration_since(clock).into(),
             times: times.into_inner(),

@@ -68,7 +68,10 @@ impl<E: Engine> Trial<'_, E> {
             }
             pulled = pulling => pulled,
         };
+        let took = clock.elapsed();
         record.resources = Some(resources::used(meter));
+        // Nor shall what the pull has written go there while the next phase is timed.
+        written_back().await;
         let message = match pulled {
             Ok(Ok(trace)) => {
                 record.wall = trace.wall;
@@ -92,7 +95,7 @@ impl<E: Engine> Trial<'_, E> {
                 session.suite.timeout.as_secs()
             ),
         };
-        record.wall = clock.elapsed().into();
+        record.wall = took.into();
         record.outcome = failed(self.with_last_words(&engine, message).await);
         // Half of an image is on it: whatever is pulled there next is neither cold nor hot.
         self.remove_machine().await;
@@ -114,8 +117,7 @@ impl<E: Engine> Trial<'_, E> {
         let machine = made.map_err(|error| failed(format!("no engine to pull onto: {error}")))?;
         self.machine = Some(machine);
         // What builds and pushes have written shall not go to the disk while the pull is timed.
-        let written = tokio::task::spawn_blocking(rustix::fs::sync).await;
-        written.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        written_back().await;
         Ok(())
     }
 
@@ -163,4 +165,9 @@ fn failed(message: String) -> Outcome {
         message,
         ..Failure::default()
     })
+}
+/// Waits until everything that was written has gone to the disk.
+async fn written_back() {
+    let written = tokio::task::spawn_blocking(rustix::fs::sync).await;
+    written.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
 }

@@ -31,6 +31,7 @@ impl<E: Engine> Trial<'_, E> {
             asked = asking => asked,
         };
         record.resources = Some(resources::used(meter));
+        self.remove_asked(&asked).await;
         record.wall = asked.wall;
         record.outcome = match asked.answer {
             Ok(()) => {

@@ -58,6 +58,8 @@ pub struct Trial<'s, E> {
     pub(super) cache: Cache,
     /// Whether every build so far ended well, and a replay could answer all that it asked for.
     pub(super) replayable: bool,
+    /// Whether every build so far did what its name says.
+    pub(super) sound: bool,
 }
 
 /// What a trial's last cold build was made of, and what it made.
@@ -181,6 +183,7 @@ impl<'s, E: Engine> Trial<'s, E> {
             mounts: BTreeSet::new(),
             cache: std::mem::take(cache),
             replayable: true,
+            sound: true,
         })
     }
 

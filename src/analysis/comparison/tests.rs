@@ -107,6 +107,19 @@ fn another_machine_is_refused_and_where_allowed_its_speed_cancels() {
     let ratio = outcome(&compared, "hot build").ratio;
     assert!((ratio - 1.0).abs() < 0.01, "{ratio}");
     assert!(compared.notes[0].contains("a quick one"), "{:?}", compared.notes);
+    // What is not asked about is a ratio of ratios as well, sizes that never change included.
+    let mut asked = now.clone();
+    asked.header.questions = vec!["hot build".into()];
+    let compared = between_runs(&asked, &then, None, true, policy()).expect("allowed");
+    let ratios = compared.rows.iter().filter_map(|row| match row.answer {
+        Answer::Ratio(ratio) => Some(ratio),
+        _ => None,
+    });
+    let ratios: Vec<f64> = ratios.collect();
+    assert!(
+        ratios.len() == 4 && ratios.iter().all(|ratio| (ratio - 1.0).abs() < 0.01),
+        "{ratios:?}"
+    );
     // The same machine after all: nothing to cancel.
     let same = between_runs(&now, &eight(), None, true, policy()).expect("comparable");
     assert_eq!(same.design, Design::BetweenRuns);

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Writes to a temporary file beside it, and puts that in its place. What is no file (a pipe, a terminal) is written to.
-pub(super) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+pub(in crate::cli) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let found = match path.metadata() {
         Ok(data) if data.is_file() => Some(data.permissions()),
         // A folder is an error when it is opened.

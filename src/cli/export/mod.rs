@@ -1,7 +1,7 @@
 //! `bakeoff export`: a run in the format of another tool, from the journal alone.
 
 pub(super) mod args;
-mod file;
+pub(super) mod file;
 mod send;
 
 use std::io::Write as _;

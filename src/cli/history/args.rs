@@ -147,12 +147,18 @@ pub(super) struct Import {
     pub(super) database: Database,
 }
 
+/// A hundred years.
+const MOST_DAYS: u32 = 36_500;
+
 /// Whole days.
 pub(in crate::cli) fn days(text: &str) -> Result<Duration, String> {
     let days = text
         .strip_suffix('d')
         .and_then(|number| number.trim_end().parse::<u32>().ok());
-    let days = days.ok_or("expected days, such as 400d")?;
+    // More than a calendar has can't be subtracted from today.
+    let days = days
+        .filter(|days| *days <= MOST_DAYS)
+        .ok_or("expected days, such as 400d")?;
     Ok(Duration::from_secs(u64::from(days) * 24 * 3600))
 }
 
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn ages_are_whole_days() {
         assert_eq!(days("2d"), Ok(Duration::from_secs(172_800)));
-        for text in ["", "d", "2", "2h", "-1d", "1.5d", "9999999999d"] {
+        for text in ["", "d", "2", "2h", "-1d", "1.5d", "9999999999d", "100000000d"] {
             assert!(days(text).is_err(), "{text:?}");
         }
     }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 
 use super::args::{Export, Import};
+use crate::cli::export::file;
 use crate::cli::{Failure, print};
 use crate::history::{Filter, History};
 
@@ -20,11 +21,9 @@ pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
         history.export(&filter, &mut text)?;
         return std::io::stdout().lock().write_all(&text).map_err(writing);
     };
-    // A file that is there stays as it is until the new one is whole.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(writing)?;
-    let count = history.export(&filter, &mut file)?;
-    file.persist(path).map_err(|error| writing(error.error))?;
+    let mut text = Vec::new();
+    let count = history.export(&filter, &mut text)?;
+    file::write(path, &text).map_err(writing)?;
     print(&format!("{count} runs in {}\n", path.display()))
 }
 

@@ -34,7 +34,7 @@ pub(in crate::runner) struct Scan {
 type Known = HashMap<String, Arc<LayerFiles>>;
 
 impl<E: Engine> Trial<'_, E> {
-    /// Whether this is the first measured trial of its scenario.
+    /// Whether this is the first measured trial of its scenario in which every build did what its name says.
     pub(super) fn is_to_be_scanned(&self) -> bool {
         let is_measured = |round: Round| matches!(round, Round::Measured(_));
         let settings = self.session.settings;
@@ -48,6 +48,7 @@ impl<E: Engine> Trial<'_, E> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         settings.scan_layers
+            && self.sound
             && is_measured(self.key.round)
             && before.next().is_none()
             && !done.contains(&self.key.scenario)
