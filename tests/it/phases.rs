@@ -46,6 +46,13 @@ fn has_figures(log: &RunLog, scenario: &str) {
         let digest = digest.trim_start_matches("sha256:");
         assert!(layers.iter().any(|id| digest.starts_with(id)), "{digest}: {layers:?}");
     }
+    // What the registry sent is what it was sent before: layers and the configuration.
+    let traffic = |name: &str| {
+        let travelled = phase(log, scenario, name).travelled.expect("what travelled");
+        travelled.registry.expect("what the registry's log says")
+    };
+    assert_eq!(traffic("cold pull").pulled, traffic("cold push").uploaded);
+    assert_eq!(traffic("cold pull").present.count, 0);
     let trace = cold.pull.as_ref().expect("a trace");
     assert_eq!((trace.wall, trace.digest.as_str()), (cold.wall, pushed.digest.as_str()));
     let parts = trace.parts();
