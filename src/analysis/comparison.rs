@@ -225,6 +225,11 @@ pub fn between_runs(
             ),
         );
     }
+    if design == Design::BetweenRuns {
+        let note = "Nobody shuffled the two runs: a machine that was in another state differs as well as what was changed \
+                    (docs/statistics.md says how often). Measured in one run, as two scenarios, the change is told apart from that.";
+        compared.notes.push(note.to_owned());
+    }
     if is_unused {
         let note = "The runs are of one machine: they were compared as they are, not by their ratios to a scenario.";
         compared.notes.push(note.to_owned());
