@@ -372,8 +372,8 @@ fn fifty_thousand_files_are_no_trouble() {
     let from_html = Page::parse("text/html", &big.to_html(same), &base()).unwrap();
     assert_eq!(from_json, big);
     assert_eq!(from_html.files().count(), 50_000);
-    // Unoptimised and on a busy machine; what is quadratic takes minutes.
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    // Unoptimised and on a machine that compiles beside it this took 34 s; what is quadratic takes many minutes.
+    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
 }
 
 #[test]
