@@ -39,24 +39,6 @@ pub struct Identity {
     pub bases: String,
 }
 
-impl Identity {
-    /// What it says, each with its name.
-    #[must_use]
-    pub fn facts(&self) -> [(&'static str, String); 9] {
-        [
-            ("processor", self.cpu_model.clone()),
-            ("processors", self.cpus.to_string()),
-            ("memory", self.memory.to_string()),
-            ("engine", self.engine.clone()),
-            ("engine's version", self.engine_major.clone()),
-            ("storage driver", self.storage_driver.clone()),
-            ("image store", self.image_store.clone()),
-            ("network", self.network.clone()),
-            ("base images", self.bases.clone()),
-        ]
-    }
-}
-
 /// What may change between two runs of one series.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Drift {

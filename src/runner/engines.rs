@@ -373,6 +373,14 @@ impl<E: Engine> Session<'_, E> {
         self.engines.kinds.values()
     }
 
+    /// What images are pulled onto that were built in the host's engine: engines of another kind, on which figures depend too.
+    pub(super) fn pulled_onto(&self) -> impl Iterator<Item = (&'static str, &EngineInfo)> {
+        let of_host = self.kinds().filter(|kind| kind.made_of.is_none());
+        of_host
+            .filter_map(Kind::pulling)
+            .map(|pulling| ("isolated", &pulling.info))
+    }
+
     /// The images that throw-away engines are made of.
     pub(super) fn engine_images(&self) -> impl Iterator<Item = &str> {
         self.kinds().flat_map(|kind| {
@@ -397,14 +405,13 @@ impl<E: Engine> Session<'_, E> {
             },
         };
         let mut heads: Vec<EngineHead> = self.engines.kinds.iter().map(head).collect();
-        let of_host = self.kinds().filter(|kind| kind.made_of.is_none());
-        heads.extend(of_host.filter_map(Kind::pulling).map(|pulling| EngineHead {
+        heads.extend(self.pulled_onto().map(|(kind, info)| EngineHead {
             choice: PhaseKind::Pull.name().to_owned(),
-            kind: "isolated".to_owned(),
-            version: pulling.info.version.clone(),
-            api_version: pulling.info.api_version.clone(),
-            storage_driver: pulling.info.storage_driver.clone(),
-            image_store: pulling.info.image_store.clone(),
+            kind: kind.to_owned(),
+            version: info.version.clone(),
+            api_version: info.api_version.clone(),
+            storage_driver: info.storage_driver.clone(),
+            image_store: info.image_store.clone(),
             fallback: None,
         }));
         heads.dedup();

@@ -14,7 +14,8 @@ use crate::suite::{Fixture, PhaseSpec, PublishedFigure, Scenario, Temperature};
 
 impl<E: Engine> Session<'_, E> {
     pub(super) fn header(&self, plan: &Plan) -> RunHeader {
-        let engines: Vec<(&str, &EngineInfo)> = self.kinds().map(|kind| (kind.name(), &kind.info)).collect();
+        let built_in = self.kinds().map(|kind| (kind.name(), &kind.info));
+        let engines: Vec<(&str, &EngineInfo)> = built_in.chain(self.pulled_onto()).collect();
         let suite = self.suite;
         let images: Vec<_> = self.bases.values().cloned().collect();
         let stand_ins = images.iter().filter(|image| image.stand_in).count();

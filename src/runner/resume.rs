@@ -145,7 +145,7 @@ fn changes(before: &Facts, now: &Facts) -> Vec<Change> {
 }
 
 fn identity(identity: &Identity) -> Facts {
-    facts(identity.facts())
+    identity.named()
 }
 
 fn drift(fingerprint: &Fingerprint) -> Facts {

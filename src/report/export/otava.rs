@@ -170,7 +170,7 @@ fn require_series(report: &Report, newest: &Report, options: ExportOptions) -> R
     if options.allow_different_machine {
         return Ok(());
     }
-    let identity = |report: &Report| report.environment.identity.facts();
+    let identity = |report: &Report| report.environment.identity.named();
     let (a, b) = (identity(report), identity(newest));
     let differs = a.iter().zip(&b).find(|(a, b)| a != b);
     differs.map_or(Ok(()), |((what, a), (_, b))| {
