@@ -39,7 +39,7 @@ pub(super) async fn clean(arguments: &Clean) -> Result<(), Failure> {
     for left in scratch::sweep() {
         eprintln!("removing {}", left.display());
     }
-    let reaped = reaper::reap(&engine, doomed, |thing| {
+    let reaped = reaper::reap_left_overs(&engine, doomed, |thing| {
         eprintln!("removing {} {}", kind(thing), thing.name);
     })
     .await?;

@@ -16,16 +16,19 @@ pub const ANCHOR: &str = "bakeoff-anchor-";
 pub struct Reaped {
     /// Things with our label that are gone.
     pub removed: Vec<Owned>,
-    /// Build-cache records that are gone.
-    pub records: u32,
-    /// Bytes that their removal freed, as the engine says.
-    pub freed: Bytes,
     /// What could not be removed, with the reason.
     pub problems: Vec<String>,
 }
 
+/// How long what is ours is tried again that the engine does not remove: it goes on for a moment with a build whose client
+/// has died, and an image that such a build is based on has a new child by the time that it is asked for.
+const IN_THE_WAY_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long an engine may take to finish what nobody waits for any more.
+pub const SETTLES: Duration = Duration::from_secs(1);
+
 /// Removes everything with our label for which `doomed` holds; containers first, since they hold the rest. `told` hears
-/// of each thing before it is removed.
+/// of each thing before it is removed. What can't be removed is tried again for some seconds.
 ///
 /// # Errors
 /// If the engine does not answer. What it refuses to remove is no error, but a problem in the result.
@@ -34,24 +37,57 @@ pub async fn reap<E: Engine>(
     doomed: impl Fn(&Owned) -> bool,
     told: impl Fn(&Owned),
 ) -> Result<Reaped, super::EngineError> {
+    let began = Instant::now();
     let mut reaped = Reaped::default();
-    let mut owned: Vec<_> = engine.owned().await?.into_iter().filter(doomed).collect();
-    // `OwnedKind` is ordered as things may be removed.
-    owned.sort();
-    for thing in owned {
-        told(&thing);
-        let gone = match thing.kind {
-            OwnedKind::Container => engine.remove_container(&thing.id).await,
-            OwnedKind::Image => engine.remove_image(&thing.id).await,
-            OwnedKind::Volume => engine.remove_volume(&thing.id).await,
-            OwnedKind::Network => engine.remove_network(&thing.id).await,
-        };
-        match gone {
-            Ok(()) => reaped.removed.push(thing),
-            Err(error) => reaped.problems.push(error.to_string()),
+    let mut known = BTreeSet::new();
+    loop {
+        let mut owned: Vec<_> = engine.owned().await?.into_iter().filter(&doomed).collect();
+        // `OwnedKind` is ordered as things may be removed.
+        owned.sort();
+        reaped.problems.clear();
+        for thing in owned {
+            if known.insert(thing.id.clone()) {
+                told(&thing);
+            }
+            let gone = match thing.kind {
+                OwnedKind::Container => engine.remove_container(&thing.id).await,
+                OwnedKind::Image => engine.remove_image(&thing.id).await,
+                OwnedKind::Volume => engine.remove_volume(&thing.id).await,
+                OwnedKind::Network => engine.remove_network(&thing.id).await,
+            };
+            match gone {
+                Ok(()) => reaped.removed.push(thing),
+                Err(error) => reaped.problems.push(error.to_string()),
+            }
         }
+        if reaped.problems.is_empty() || began.elapsed() > IN_THE_WAY_LIMIT {
+            return Ok(reaped);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    Ok(reaped)
+}
+
+/// As [`reap`], for what processes that died have left: what an engine was making for them may appear only a moment after
+/// the rest is gone, so it is looked for once more.
+///
+/// # Errors
+/// As [`reap`].
+pub async fn reap_left_overs<E: Engine>(
+    engine: &E,
+    doomed: impl Fn(&Owned) -> bool,
+    told: impl Fn(&Owned),
+) -> Result<Reaped, super::EngineError> {
+    let mut all = Reaped::default();
+    loop {
+        let reaped = reap(engine, &doomed, &told).await?;
+        let found_nothing = reaped.removed.is_empty();
+        all.removed.extend(reaped.removed);
+        all.problems = reaped.problems;
+        if found_nothing || !all.problems.is_empty() {
+            return Ok(all);
+        }
+        tokio::time::sleep(SETTLES).await;
+    }
 }
 
 /// The build-cache records of trials that died: those that descend from a marked base, and cache mounts of our namespaces,

@@ -49,9 +49,6 @@ impl Check {
 /// The check that makes something in the engine.
 const ISOLATED: &str = "isolated engine";
 
-/// How long an engine may take to finish what nobody waits for any more.
-const SETTLES: Duration = Duration::from_secs(1);
-
 /// The disk below which even the light fixture does not fit.
 const LITTLE_DISK: Bytes = Bytes(8_000_000_000);
 
@@ -196,7 +193,7 @@ fn label() -> String {
 pub async fn remove_left_overs<E: Engine>(engine: &E) -> Result<(), EngineError> {
     let ours = label();
     // What the engine was asked for when the asking ended may be there only a moment later.
-    for pause in [Duration::ZERO, SETTLES] {
+    for pause in [Duration::ZERO, reaper::SETTLES] {
         tokio::time::sleep(pause).await;
         reaper::reap(engine, |thing| thing.run == ours, |_| {}).await?;
     }

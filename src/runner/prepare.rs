@@ -208,7 +208,7 @@ impl<'a, E: Engine> Session<'a, E> {
     /// by one that died.
     async fn remove_left_overs(&self) -> Result<(), RunError> {
         let doomed = |thing: &Owned| thing.run != "stand-in" || thing.kind == OwnedKind::Container;
-        reaper::reap(self.engine, doomed, |thing| {
+        reaper::reap_left_overs(self.engine, doomed, |thing| {
             self.note(format!("removing left-over {}", thing.name));
         })
         .await?;

@@ -206,6 +206,46 @@ fn what_a_killed_run_left_is_removed_by_clean() {
     assert!(place.log("run").end.is_none());
 }
 
+/// What an engine that goes on with the build of a client that died does: each image that it makes is the child of the last
+/// one, so that what was listed a moment ago can't be removed any more.
+#[test]
+fn clean_outlasts_a_build_that_nobody_waits_for() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = Place::new();
+    let steps: String = (0..100).map(|number| format!("ENV NUMBER={number}\n")).collect();
+    let dockerfile = format!("FROM scratch\nLABEL {}=dead-run\n{steps}", bakeoff::engine::RUN_LABEL);
+    let files = [("Dockerfile".into(), dockerfile.into_bytes())];
+    let packed = archive::archive(&files, 0o644).expect("packs");
+    std::fs::write(place.path("context.tar"), packed).expect("written");
+    let request = BuildRequest {
+        context: Context::Tar(place.path("context.tar")),
+        dockerfile: "Dockerfile".into(),
+        tag: format!("bakeoff-base:dead-{}", std::process::id()),
+        build_args: std::collections::BTreeMap::new(),
+        labels: std::collections::BTreeMap::new(),
+        builder: Builder::Classic,
+        target: None,
+        platform: None,
+        extra_hosts: Vec::new(),
+        grants: Grants::default(),
+        compression: None,
+        limit: Duration::from_secs(60),
+    };
+    let builds = engine.clone();
+    // It may well fail: what it builds on is taken from under it.
+    let build = std::thread::spawn(move || wait(builds.build(&request, &|_| {})).is_ok());
+    let began = Instant::now();
+    let is_ours = |thing: &bakeoff::engine::Owned| thing.run == "dead-run";
+    while !wait(engine.owned()).expect("an answer").iter().any(is_ours) {
+        assert!(began.elapsed() < Duration::from_secs(60), "no image was made");
+        assert!(!build.is_finished(), "the build ended before it was seen");
+    }
+    let cleaned = place.bakeoff(&["clean"]);
+    build.join().expect("it ends");
+    assert_eq!(cleaned.code, 0, "{}", cleaned.err);
+    nothing_of_runs_is_left(&engine);
+}
+
 #[test]
 fn values_of_build_arguments_are_nowhere_on_disk() {
     let Some((_engine, _turn)) = engine() else { return };
