@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 
 use crate::units::Bytes;
 
-pub use layers::LayerOrigin;
+pub use layers::{Ground, LayerOrigin, TracedLayer};
 
 /// A Dockerfile that could not be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +86,14 @@ pub struct ExternalBase {
     pub reference: String,
     /// The line of the FROM.
     pub line: u32,
+}
+
+impl Instruction {
+    /// Whether it is one of those that change the files of the image, and so can make a layer of it.
+    #[must_use]
+    pub fn can_make_layer(&self) -> bool {
+        layers::works(&self.keyword)
+    }
 }
 
 impl Dockerfile {
@@ -222,19 +230,19 @@ impl Dockerfile {
     /// What made each layer of an image of this file, lowest first.
     ///
     /// `history` is what an engine's API tells of the image (`GET /images/NAME/history`), **oldest first**: the creating
-    /// command and the layer's size. `layers` is the number of the image's layers, and `of_base` how many of them are its
-    /// base's, where that is known. The API does not say which entries have a layer: one with a size has, one of an `ENV` and
-    /// the like has not, and a `WORKDIR` that made a folder looks like a `RUN` that left nothing behind. Where the numbers
-    /// don't decide, the origin is [`LayerOrigin::Unknown`].
+    /// command and the layer's size. `layers` is the number of the image's layers, and `ground` what it was built on, where
+    /// that is known. The API does not say which entries have a layer: one with a size has, and one of BuildKit's for a `RUN`
+    /// and the like; one of an `ENV` and the like has not; of the classic builder a `WORKDIR` that made a folder looks like a
+    /// `RUN` that left nothing behind. Where the numbers don't decide, the origin is [`LayerOrigin::Unknown`].
     #[must_use]
-    pub fn origins_of_layers(
+    pub fn layers_of_image(
         &self,
         target: Option<&str>,
         history: &[(&str, Bytes)],
         layers: usize,
-        of_base: Option<usize>,
-    ) -> Vec<LayerOrigin<'_>> {
-        layers::origins(self, target, history, layers, of_base)
+        ground: Option<Ground>,
+    ) -> Vec<TracedLayer<'_>> {
+        layers::of_image(self, target, history, layers, ground)
     }
     /// What an instruction of this file takes from the build context, as paths or patterns from its root: sources of COPY
     /// and ADD, and what a RUN binds; `.` is all of it. `step` is the builder's name of it, in which variables are filled

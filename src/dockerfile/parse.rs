@@ -6,7 +6,7 @@ use super::source::{Logical, Source, cut, error};
 use super::{Dockerfile, DockerfileError, Instruction, Stage};
 
 /// Every instruction there is.
-const KEYWORDS: [&str; 18] = [
+pub(super) const KEYWORDS: [&str; 18] = [
     "ADD",
     "ARG",
     "CMD",

@@ -57,9 +57,7 @@ fn in_stage<'d>(
 ) -> Option<&'d Instruction> {
     let own = || dockerfile.instructions.iter().filter(|it| it.stage == Some(number));
     let from = own().next()?;
-    let steps: Vec<&Instruction> = own()
-        .filter(|it| matches!(it.keyword.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR"))
-        .collect();
+    let steps: Vec<&Instruction> = own().filter(|it| it.can_make_layer()).collect();
     // FROM counts only if its base is an image.
     let before = total.checked_sub(steps.len())?;
     if has_keyword(from, text) {

@@ -41,10 +41,10 @@ fn is_built_on(dockerfile: &Dockerfile, external: &BTreeSet<u32>, stage: usize, 
     };
     is_target
         || stages.iter().skip(stage + 1).any(starts_from_it)
-        || dockerfile.instructions().iter().any(|instruction| {
-            instruction.stage == Some(stage)
-                && matches!(instruction.keyword.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR")
-        })
+        || dockerfile
+            .instructions()
+            .iter()
+            .any(|instruction| instruction.stage == Some(stage) && instruction.can_make_layer())
 }
 
 impl<E: Engine> Session<'_, E> {

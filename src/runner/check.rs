@@ -10,7 +10,7 @@ pub mod reuse;
 use std::collections::BTreeSet;
 
 use super::event::{Manifest, Outcome};
-use crate::dockerfile::Dockerfile;
+use crate::dockerfile::{Dockerfile, Instruction};
 use crate::engine::registry::RegistryManifest;
 use crate::engine::{BuildTrace, Compression, EngineError, ImageDetails, PullOutcome, PullTrace, PushTrace, StepTrace};
 use crate::suite::{Cached, PhaseSpec, Temperature};
@@ -20,7 +20,7 @@ fn user_steps<'t>(trace: &'t BuildTrace, dockerfile: &Dockerfile) -> Vec<&'t Ste
     let works = |step: &&StepTrace| {
         dockerfile
             .instruction_of_step(&step.name)
-            .is_some_and(|instruction| matches!(instruction.keyword.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR"))
+            .is_some_and(Instruction::can_make_layer)
     };
     trace.steps.iter().filter(works).collect()
 }

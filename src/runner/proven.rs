@@ -115,12 +115,9 @@ impl<E: Engine> Trial<'_, E> {
 
     async fn layers(&self, tag: &str, image: &ImageDetails) -> Result<reuse::Layers, EngineError> {
         let history = self.place.engine.history(tag).await?;
-        let mut bases = Vec::new();
-        for base in &self.bases {
-            bases.extend(self.place.engine.image(base).await?.map(|base| base.layers));
-        }
-        let target = self.scenario.target.as_deref();
-        Ok(reuse::Layers::of(&self.dockerfile, target, image, &history, &bases))
+        let ground = self.ground(&image.layers).await?;
+        let traced = self.traced(image.layers.len(), &history, ground);
+        Ok(reuse::Layers::of(&image.layers, &traced))
     }
 }
 

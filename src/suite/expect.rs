@@ -69,7 +69,7 @@ pub(super) fn reused(source: &Source, table: &ScenarioTable, found: &Found) -> R
     };
     let target = table.target.as_ref().map(|target| target.as_str());
     let mut candidates = found.dockerfile.instructions_of_image(target);
-    candidates.retain(|it| matches!(it.keyword.as_str(), "RUN" | "COPY" | "ADD" | "WORKDIR"));
+    candidates.retain(|it| it.can_make_layer());
     let candidates: Vec<(String, u32)> = candidates.iter().map(|it| (text(it), it.first_line)).collect();
     expect
         .reuse

@@ -11,6 +11,8 @@ const WASTEFUL: &str = "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${PY
                         COPY state .\n\
                         RUN head -c 100000 /dev/urandom > big && rm -r gone d\n";
 
+const BUILD: &str = "[[journey]]\nname = \"cold build\"\nkind = \"build\"\nimage = \"cold\"\n";
+
 fn run(place: &Place) -> RunLog {
     let ended = place.bakeoff(&["run", "suite.toml", "--out", "run", "--seed", "1"]);
     assert_eq!(ended.code, 0, "{}\n{}", ended.out, ended.err);
@@ -129,8 +131,7 @@ fn layers_waste_and_bytes_are_what_they_are_known_to_be() {
 fn an_image_that_was_not_pushed_is_read_out_of_the_engine() {
     let Some((_engine, _turn)) = engine() else { return };
     let place = small(ONE, &[("Dockerfile", WASTEFUL)]);
-    let journey = "[[journey]]\nname = \"cold build\"\nkind = \"build\"\nimage = \"cold\"\n";
-    place.write("suite.toml", &format!("{SUITE}{journey}{ONE}"));
+    place.write("suite.toml", &format!("{SUITE}{BUILD}{ONE}"));
     place.write("app/fixture.toml", FIXTURE);
     let log = run(&place);
     let cold = image(&log, "cold");
@@ -142,4 +143,26 @@ fn an_image_that_was_not_pushed_is_read_out_of_the_engine() {
     let log = place.log("second");
     let cold = image(&log, "cold");
     assert_eq!((own(cold).len(), &cold.waste, &cold.unread), (4, &None, &None));
+}
+
+#[test]
+fn what_the_classic_builder_leaves_out_is_not_guessed() {
+    let Some((_engine, _turn)) = engine() else { return };
+    // A file, a folder, a file, and nothing.
+    let text = "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${PYTHON_IMAGE}\nWORKDIR /\n\
+                RUN head -c 3000 /dev/urandom > made\nWORKDIR /app\nCOPY state .\nRUN true\n";
+    let place = small(ONE, &[("Dockerfile", text)]);
+    let factors = "[factors]\nbuilder = [\"buildkit\", \"classic\"]\n";
+    place.write("suite.toml", &format!("{SUITE}{factors}{BUILD}{ONE}"));
+    let log = run(&place);
+    let lines = |scenario: &str| {
+        let trial = log.trials.iter().find(|trial| trial.trial.scenario == scenario);
+        let image = &trial.expect("a trial").images[0];
+        let marks = image.layers.iter().filter(|layer| layer.origin == LayerOrigin::Mark);
+        assert_eq!(marks.count(), 1, "{image:?}");
+        own(image).into_iter().map(|(line, _)| line).collect::<Vec<_>>()
+    };
+    assert_eq!(lines("one[builder=buildkit]"), [Some(4), Some(5), Some(6), Some(7)]);
+    // It makes no layer of nothing, and doesn't say so: it could as well be the folder that has none.
+    assert_eq!(lines("one[builder=classic]"), [Some(4), None, None]);
 }

@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dockerfile::{Dockerfile, Instruction, LayerOrigin};
-use crate::engine::{HistoryEntry, ImageDetails};
-use crate::units::Bytes;
+use crate::dockerfile::{Dockerfile, Instruction, LayerOrigin, TracedLayer};
 
 /// The layers of an image by the instructions that made them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,37 +15,20 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Joins an image's layers to the Dockerfile that it was built from. `bases` are the layers of the images that its stages
-    /// start from.
+    /// Joins an image's layers to the lines that they were traced back to.
     #[must_use]
-    pub fn of(
-        dockerfile: &Dockerfile,
-        target: Option<&str>,
-        image: &ImageDetails,
-        history: &[HistoryEntry],
-        bases: &[Vec<String>],
-    ) -> Self {
-        let history: Vec<(&str, Bytes)> = history
-            .iter()
-            .map(|entry| (entry.created_by.as_str(), entry.size))
-            .collect();
-        let of_base = bases
-            .iter()
-            .filter(|base| image.layers.starts_with(base))
-            .map(Vec::len)
-            .max();
-        let origins = dockerfile.origins_of_layers(target, &history, image.layers.len(), of_base);
-        let mut layers = Self::default();
-        for (origin, layer) in origins.into_iter().zip(&image.layers) {
-            match origin {
+    pub fn of(layers: &[String], traced: &[TracedLayer<'_>]) -> Self {
+        let mut found = Self::default();
+        for (layer, traced) in layers.iter().zip(traced) {
+            match traced.origin {
                 LayerOrigin::Instruction(instruction) => {
-                    layers.by_line.insert(instruction.first_line, layer.clone());
+                    found.by_line.insert(instruction.first_line, layer.clone());
                 }
-                LayerOrigin::Unknown => layers.doubtful = true,
+                LayerOrigin::Unknown => found.doubtful = true,
                 LayerOrigin::Base => {}
             }
         }
-        layers
+        found
     }
 
     fn layer(&self, line: u32, image: &str) -> Result<&str, String> {
@@ -98,25 +79,20 @@ fn short(digest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Bytes;
 
     const DOCKERFILE: &str = "FROM base AS b\nRUN make\nFROM base\nCOPY --from=b /heavy /heavy\nCOPY src src\n";
 
     fn layers(heavy: &str, source: &str) -> Layers {
         let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
-        let entry = |created_by: &str, size| HistoryEntry {
-            created_by: created_by.into(),
-            size: Bytes(size),
-        };
         let history = [
-            entry("", 9),
-            entry("COPY /heavy /heavy # buildkit", 5),
-            entry("COPY src src # buildkit", 1),
+            ("", Bytes(9)),
+            ("COPY /heavy /heavy # buildkit", Bytes(5)),
+            ("COPY src src # buildkit", Bytes(1)),
         ];
-        let image = ImageDetails {
-            layers: ["sha256:0", heavy, source].map(str::to_owned).to_vec(),
-            ..ImageDetails::default()
-        };
-        Layers::of(&dockerfile, None, &image, &history, &[vec!["sha256:0".into()]])
+        let layers = ["sha256:0", heavy, source].map(str::to_owned);
+        let traced = dockerfile.layers_of_image(None, &history, layers.len(), None);
+        Layers::of(&layers, &traced)
     }
 
     fn told(cold: Option<&Layers>, now: &Layers) -> Vec<String> {
