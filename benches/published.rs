@@ -82,6 +82,7 @@ fn bench() -> Result<(), Error> {
         repeats: SAMPLES + 2,
         options: std::collections::BTreeMap::new(),
         fixture_digest: String::new(),
+        noise: None,
         scan_layers: false,
         resume: None,
     };

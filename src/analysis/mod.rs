@@ -13,8 +13,10 @@ mod layers;
 mod moved;
 mod network_note;
 mod network_notes;
+mod noise_note;
 mod note;
 mod notes;
+mod outliers;
 mod raw;
 mod reproduce;
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod travelled;
 use chrono::{DateTime, Utc};
 
 use crate::environment::Fingerprint;
+use crate::environment::noise::Noise;
 use crate::journal::RunLog;
 use crate::runner::event::{BaseImage, EngineHead, NetworkHead, Seam};
 use crate::stats::Summary;
@@ -41,7 +44,9 @@ pub use host_note::HostNote;
 pub use layers::{ImageLayers, Layer, LayerState, Layers, Reuse, Share};
 pub use moved::{Moved, MovedLayer};
 pub use network_note::NetworkNote;
+pub use noise_note::NoiseNote;
 pub use note::{Note, Severity};
+pub use outliers::{Cause, Outlier};
 pub use raw::RawRow;
 pub use timeline::{DownloadTime, PhaseTime, StepTime, Stretch, Timeline, TrialTime};
 pub use travelled::{LinkTime, Travelled};
@@ -71,6 +76,10 @@ pub struct Report {
     pub environment: Fingerprint,
     /// The command that goes on with the run, if it is unfinished and can be gone on with.
     pub resume: Option<String>,
+    /// What the last probe of the machine's noise found; `None` if there was none since its start.
+    pub noise: Option<Noise>,
+    /// Rounds that lie far from the others. They count.
+    pub outliers: Vec<Outlier>,
     /// What a reader must know before believing the table.
     pub notes: Vec<Note>,
     /// Every phase of every round, warm-ups included, in the order in which they ran.
@@ -300,7 +309,8 @@ impl Report {
             .collect();
         let rows = cells::rows(log);
         let downloads = downloads::downloads(log);
-        let notes = notes::notes(log, &rows, &downloads);
+        let outliers = outliers::outliers(log);
+        let notes = notes::notes(log, &rows, &downloads, &outliers);
         Self {
             run: RunInfo::of(log),
             columns,
@@ -309,6 +319,8 @@ impl Report {
                 .flatten(),
             images: header.images.clone(),
             environment: header.fingerprint.clone(),
+            noise: header.noise.clone(),
+            outliers,
             resume: resume_command(log),
             notes,
             raw: raw::rows(log),

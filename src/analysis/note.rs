@@ -8,6 +8,8 @@ use crate::units::{Bytes, Nanos};
 use super::clean::clean;
 use super::host_note::HostNote;
 use super::network_note::NetworkNote;
+use super::noise_note::NoiseNote;
+use super::outliers::Outlier;
 
 /// How much a note matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +35,7 @@ impl Severity {
 }
 
 /// Something that a reader must know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Note {
     /// A phase failed, in these rounds for the same reason.
     Failed {
@@ -112,6 +114,10 @@ pub enum Note {
     },
     /// What the run did to the host's engine.
     Host(HostNote),
+    /// How quiet the machine was.
+    Noise(NoiseNote),
+    /// A round lies far from the others.
+    Outlier(Outlier),
     /// Something that a trial made could not be removed.
     CleanupProblem {
         /// The scenario.
@@ -136,9 +142,11 @@ impl Note {
             | Self::CleanupProblem { .. } => Severity::Warning,
             Self::Network(note) => note.severity(),
             Self::Host(note) => note.severity(),
+            Self::Noise(note) => note.severity(),
             // Figures of two machines or kernels may stand side by side.
             Self::Resumed(seam) if !seam.changes.is_empty() => Severity::Warning,
             Self::Resumed(_)
+            | Self::Outlier(_)
             | Self::HostCa(_)
             | Self::HostEngine(_)
             | Self::ImageStores
@@ -221,6 +229,8 @@ impl Note {
             }
             Self::Network(note) => note.text(),
             Self::Host(note) => note.text(),
+            Self::Noise(note) => note.text(),
+            Self::Outlier(outlier) => outlier.text(),
             Self::SingleRound => "Every figure comes from a single round: there is no spread, and differences between \
                                   approaches, also as ratios in brackets, allow no conclusion. Use --rounds 5 or more."
                 .into(),
@@ -324,7 +334,7 @@ fn resumed(seam: &Seam) -> String {
 }
 
 /// How long a run stood still: mostly seconds or hours, now and then days.
-fn gap_text(gap: Duration) -> String {
+pub(super) fn gap_text(gap: Duration) -> String {
     let minutes = gap.as_secs() / 60;
     match minutes {
         0..100 => Nanos::from(gap).to_string(),

@@ -11,10 +11,12 @@ use super::clean::clean;
 use super::downloads::Downloads;
 use super::host_note::HostNote;
 use super::network_notes::network_notes;
+use super::noise_note::noise_notes;
+use super::outliers::Outlier;
 use super::{Note, Row, RowKind, resume_command};
 
 /// All notes of a run, the gravest first.
-pub(super) fn notes(log: &RunLog, rows: &[Row], downloads: &[Downloads]) -> Vec<Note> {
+pub(super) fn notes(log: &RunLog, rows: &[Row], downloads: &[Downloads], outliers: &[Outlier]) -> Vec<Note> {
     let mut notes = phase_notes(log);
     notes.extend(trial_notes(log));
     let planned = log.header.order.len();
@@ -43,6 +45,8 @@ pub(super) fn notes(log: &RunLog, rows: &[Row], downloads: &[Downloads]) -> Vec<
     notes.extend(image_notes(log, rows));
     notes.extend(network_notes(log, downloads).into_iter().map(Note::Network));
     notes.extend(round_notes(rows));
+    notes.extend(noise_notes(log).into_iter().map(Note::Noise));
+    notes.extend(outliers.iter().cloned().map(Note::Outlier));
     notes.extend(cleanup_notes(log));
     notes.sort_by_key(Note::severity);
     notes

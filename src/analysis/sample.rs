@@ -230,6 +230,7 @@ pub(crate) fn run(table: &str) -> RunLog {
             network: upstream(),
             engines: Vec::new(),
             fingerprint: fingerprint(),
+            noise: None,
             published: None,
         },
         tells_network: false,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineChoice;
+use crate::environment::noise;
 use crate::images::Source;
 use crate::stats::Effect;
 use crate::suite::NetworkMode;
@@ -311,6 +312,11 @@ pub(super) struct List {
 pub(super) struct Doctor {
     /// Check the base images of this suite instead of the usual ones
     pub(super) suite: Option<PathBuf>,
+    /// Also probe for so many seconds (30 if none are given) how quiet this machine is: processors, steal, other load,
+    /// frequency, disk, clock. Reports of the runs after it, until the machine is started anew, carry the verdict
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "30",
+          value_parser = clap::value_parser!(u64).range(2..=noise::LONGEST.as_secs()))]
+    pub(super) noise: Option<u64>,
     /// How to show it
     #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
     pub(super) format: ListFormat,

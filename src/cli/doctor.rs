@@ -1,16 +1,18 @@
 //! `bakeoff doctor`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::args::{Doctor, ListFormat};
 use super::failure::engine_hint;
 use super::run::interruptions;
-use super::{Failure, paths, print, style};
+use super::{Failure, noise, paths, print, style};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine as _, EngineError};
 use crate::environment::doctor::{self, Check, Status, Wanted, examine};
+use crate::environment::noise::Noise;
 use crate::images;
 use crate::suite::file::DEFAULT_IMAGES;
 use crate::suite::{self, Overrides};
@@ -31,13 +33,22 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
         })
         .collect();
     let engine = DockerEngine::from_environment();
-    let checks = match &engine {
-        Ok(engine) => uninterrupted(engine, &wanted).await?,
+    let cancel = CancellationToken::new();
+    let watch = tokio::spawn(interruptions(cancel.clone()));
+    let mut checks = match &engine {
+        Ok(engine) => uninterrupted(engine, &wanted, &cancel).await?,
         Err(error) => vec![no_engine(error)],
     };
+    let noise = match arguments.noise {
+        // After the other checks: what they start in the engine would be found again as other load.
+        Some(seconds) => Some(noise::probe(Duration::from_secs(seconds), &cancel).await?),
+        None => None,
+    };
+    watch.abort();
+    checks.extend(noise.iter().flat_map(noise::checks));
     match arguments.format {
-        ListFormat::Terminal => print(&lines(&checks, style().color))?,
-        ListFormat::Json => print(&json(&checks))?,
+        ListFormat::Terminal => print(&lines(&checks, noise.as_ref(), style().color))?,
+        ListFormat::Json => print(&json(&checks, noise.as_ref()))?,
     }
     let count = checks.iter().filter(|check| check.status == Status::Bad).count();
     if count == 0 {
@@ -51,9 +62,11 @@ pub(super) async fn doctor(arguments: &Doctor) -> Result<(), Failure> {
 }
 
 /// Every check, unless the user interrupts: then what they made goes away first.
-async fn uninterrupted(engine: &DockerEngine, wanted: &[Wanted]) -> Result<Vec<Check>, Failure> {
-    let cancel = CancellationToken::new();
-    let watch = tokio::spawn(interruptions(cancel.clone()));
+async fn uninterrupted(
+    engine: &DockerEngine,
+    wanted: &[Wanted],
+    cancel: &CancellationToken,
+) -> Result<Vec<Check>, Failure> {
     let examined = tokio::select! {
         biased;
         () = cancel.cancelled() => None,
@@ -62,7 +75,6 @@ async fn uninterrupted(engine: &DockerEngine, wanted: &[Wanted]) -> Result<Vec<C
     if examined.is_none() {
         doctor::remove_left_overs(engine).await?;
     }
-    watch.abort();
     examined.ok_or(Failure::Interrupted)
 }
 
@@ -97,7 +109,7 @@ fn no_engine(error: &EngineError) -> Check {
     }
 }
 
-fn lines(checks: &[Check], color: bool) -> String {
+fn lines(checks: &[Check], noise: Option<&Noise>, color: bool) -> String {
     let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
     let mut text = String::new();
     for check in checks {
@@ -112,10 +124,13 @@ fn lines(checks: &[Check], color: bool) -> String {
             text.push_str(&format!("      {:width$}  remedy: {}\n", "", check.remedy));
         }
     }
+    if let Some(noise) = noise {
+        text.push_str(&format!("this machine is {}\n", noise.verdict()));
+    }
     text
 }
 
-fn json(checks: &[Check]) -> String {
+fn json(checks: &[Check], noise: Option<&Noise>) -> String {
     let status = |check: &Check| match check.status {
         Status::Good => "ok",
         Status::Warning => "warning",
@@ -129,5 +144,14 @@ fn json(checks: &[Check]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", serde_json::json!({ "schema": 1, "checks": entries }))
+    let mut all = serde_json::json!({ "schema": 1, "checks": entries });
+    if let Some(noise) = noise {
+        let figures: serde_json::Map<_, _> = noise
+            .findings
+            .iter()
+            .map(|it| (it.name.clone(), serde_json::json!(it.figures)))
+            .collect();
+        all["noise"] = serde_json::json!({ "quiet": noise.is_quiet(), "verdict": noise.verdict(), "figures": figures });
+    }
+    format!("{all:#}\n")
 }

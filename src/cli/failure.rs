@@ -104,6 +104,8 @@ pub(super) enum Failure {
     },
     #[error("some cells of the table have no figure, because phases failed or were invalid")]
     FailedPhases { hermetic: bool },
+    #[error("probing the disk: nothing can be written into {}", folder.display())]
+    Probe { folder: PathBuf, source: std::io::Error },
     #[error("{count} of {all} checks failed")]
     Unwell { count: usize, all: usize },
     #[error("the run can't go on, because it would be another one: {}", .0.join("; "))]
@@ -194,6 +196,7 @@ impl Failure {
             | Self::NoSeries(_)
             | Self::Gate(GateError::History(_) | GateError::Policy(PolicyError::File { .. }))
             | Self::UnfinishedRun(_)
+            | Self::Probe { .. }
             | Self::Input { .. }
             | Self::Report(_)
             | Self::Lock(LockError::File { .. })
@@ -250,6 +253,7 @@ impl Failure {
                     .into(),
             ),
             Self::Disk { .. } => Some("free some space, or choose a smaller fixture with --fixture".into()),
+            Self::Probe { .. } => Some("free some space, or name another folder for caches with XDG_CACHE_HOME".into()),
             Self::FailedPhases { hermetic: false } => {
                 Some("run with --network record to add what is missing, or see docs/network.md".into())
             }

@@ -13,6 +13,7 @@ mod gate;
 mod history;
 mod list;
 mod mirror;
+mod noise;
 mod paths;
 mod progress;
 mod record;

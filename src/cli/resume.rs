@@ -64,6 +64,8 @@ pub(super) async fn resume(arguments: &Run, name: &str) -> Result<(), Failure> {
         repeats: 1,
         options: header.options.clone(),
         fixture_digest: digest,
+        // The run's head stays as it is.
+        noise: None,
         scan_layers: option("no-layer-scan") != Some("true"),
         resume: Some(Resume {
             header: header.clone(),

@@ -12,7 +12,7 @@ use super::estimate::Estimate;
 use super::failure::require_local;
 use super::progress::Display;
 use super::record::Recorder;
-use super::{Failure, downloads, paths, print, report, resume};
+use super::{Failure, downloads, noise, paths, print, report, resume};
 use crate::analysis::Report;
 use crate::engine::docker::DockerEngine;
 use crate::engine::lock::EngineLock;
@@ -121,6 +121,7 @@ pub(super) async fn run(arguments: &Run) -> Result<(), Failure> {
     let settings = Settings {
         run,
         selected: arguments.selection.scenario.clone(),
+        noise: noise::last(&paths::cache()?),
         cache: paths::cache()?,
         source: arguments.base_images.into(),
         trust_host_ca: arguments.trust_host_ca,

@@ -117,13 +117,16 @@ fn of_base<'d>(history: &[(&str, Bytes)]) -> Vec<Entry<'d>> {
     history.iter().filter_map(entry).collect()
 }
 
+/// Entries that can have made layers, and the older part of the history that they left.
+type Split<'d, 'h> = (Vec<Entry<'d>>, &'h [(&'h str, Bytes)]);
+
 /// The entries that can have made the Dockerfile's layers, which are the newest, and what is left of the history; `None` if
 /// they are not those of its instructions.
 fn of_instructions<'d, 'h>(
     dockerfile: &'d Dockerfile,
     target: Option<&str>,
     history: &'h [(&'h str, Bytes)],
-) -> Option<(Vec<Entry<'d>>, &'h [(&'h str, Bytes)])> {
+) -> Option<Split<'d, 'h>> {
     let mut instructions = instructions_of_image(dockerfile, target);
     instructions.retain(|it| it.can_make_layer());
     let mut rest = history;

@@ -3,6 +3,8 @@
 
 pub mod doctor;
 pub mod host;
+pub mod load;
+pub mod noise;
 
 use crate::engine::EngineInfo;
 use crate::units::Bytes;

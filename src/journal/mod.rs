@@ -4,16 +4,18 @@
 
 mod error;
 pub mod log;
+mod noise;
 mod reader;
 mod record;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod store;
 mod tail;
 mod writer;
 
 pub use error::JournalError;
 pub use log::RunLog;
+pub use noise::{NOISE_FILE, read_noise, write_noise};
 pub use reader::read;
 pub use record::SCHEMA;
 pub use store::{Listing, RunState, RunSummary, list, resolve};

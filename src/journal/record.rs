@@ -9,6 +9,7 @@ mod image;
 mod layers;
 mod moved;
 mod network;
+mod noise;
 mod phase;
 mod seam;
 mod trace;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::runner::event::RunEvent;
 
 pub(super) use header::Header;
+pub(super) use noise::Noise;
 pub(super) use phase::PhaseFinished;
 pub(super) use seam::RunResumed;
 pub(super) use trial::{RunFinished, TrialFinished, TrialStarted};

@@ -12,12 +12,14 @@ use crate::engine::{
     BuildTrace, ImageDetails, Interval, LayerOutcome, LayerPull, LayerPush, LogLine, Progress, PullOutcome, PullTrace,
     PushTrace, StepPart, StepTrace, Stretch,
 };
+use crate::environment::load::MachineLoad;
+use crate::environment::noise::{Finding, Noise};
 use crate::environment::{Drift, Fingerprint, Identity};
 use crate::mirror::{Kind, Origin, Transfer};
 use crate::runner::event::{
     Asker, BaseImage, Blobs, Change, Cleanup, Failure, HostProof, HostThing, ImageRecord, LayerOrigin, LayerRecord,
-    Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead, RecordingHead, RegistryTraffic, Round,
-    RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StartTrace, StepTransfer, Travelled, TrialKey, TrialRecord,
+    Manifest, NetworkHead, Outcome, PhaseHead, PhaseRecord, PublishedHead, RecordingHead, RegistryTraffic, Resources,
+    Round, RunEnd, RunEvent, RunHeader, ScenarioHead, Seam, StartTrace, StepTransfer, Travelled, TrialKey, TrialRecord,
 };
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -136,6 +138,7 @@ pub fn header() -> RunHeader {
                 recording: "sha256:5f".to_owned(),
             },
         },
+        noise: Some(noise()),
         published: Some(PublishedHead {
             source: "article 004".to_owned(),
             times: BTreeMap::from([(
@@ -147,6 +150,46 @@ pub fn header() -> RunHeader {
                 BTreeMap::from([("uv-single".to_owned(), Bytes(9_050_000_000))]),
             )]),
         }),
+    }
+}
+
+/// A probe that found a disturbance and something else that is as it should be.
+pub fn noise() -> Noise {
+    let finding = |name: &str, noisy, remedy: &str, figures: &[(&str, u64)]| Finding {
+        name: name.to_owned(),
+        noisy,
+        found: format!("what was found of the {name}"),
+        remedy: remedy.to_owned(),
+        figures: figures
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), *value))
+            .collect(),
+    };
+    Noise {
+        probed: time(-600),
+        lasted: Nanos(30_000_000_001),
+        boot: "3c3a1f0e".to_owned(),
+        findings: vec![
+            finding("hypervisor", true, "use a dedicated host", &[("stolen_ppm", 41_000)]),
+            finding("frequency", false, "", &[("slowest_mhz", 2445), ("quickest_mhz", 2445)]),
+        ],
+    }
+}
+
+/// What a phase used, and what the machine did meanwhile.
+fn used() -> Resources {
+    Resources {
+        cpu: Some(Nanos(9_500_000_000)),
+        peak_memory: Some(Bytes(386_703_360)),
+        disk_read: None,
+        disk_written: Some(Bytes(50_000_000)),
+        machine: Some(MachineLoad {
+            all: Nanos(9_500_000_000),
+            busy: Nanos(6_100_000_000),
+            stolen: Nanos(120_000_000),
+            disk_waits: Some(Nanos(310_000_000)),
+        }),
+        absent: vec!["disk read: not counted".to_owned()],
     }
 }
 
@@ -162,6 +205,7 @@ pub fn bare_header() -> RunHeader {
             ..NetworkHead::default()
         },
         fingerprint: Fingerprint::default(),
+        noise: None,
         published: None,
         seed: 0,
         ..header()
@@ -297,6 +341,7 @@ pub fn build_phase() -> PhaseRecord {
             context: Some(Bytes(4711)),
             registry: None,
         }),
+        resources: Some(used()),
         ..phase("hot build", Outcome::Measured)
     }
 }

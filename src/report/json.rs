@@ -5,6 +5,7 @@ mod attribution;
 mod layers;
 mod moved;
 mod network;
+mod noise;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -35,6 +36,12 @@ struct Document<'a> {
     moved: Vec<moved::Moved<'a>>,
     published_source: Option<&'a str>,
     notes: Vec<NoteText>,
+    /// Absent if nobody probed since the machine's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noise: Option<noise::Noise<'a>>,
+    /// Absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    outliers: Vec<noise::Outlier<'a>>,
     environment: Environment<'a>,
     images: Vec<Image<'a>>,
     command: String,
@@ -297,6 +304,8 @@ fn document(report: &Report) -> Document<'_> {
                 log: note.log_lines().to_vec(),
             })
             .collect(),
+        noise: report.noise.as_ref().map(noise::noise),
+        outliers: report.outliers.iter().map(noise::outlier).collect(),
         environment: environment(report),
         images: report
             .images

@@ -11,6 +11,8 @@ use chrono::{DateTime, Utc};
 use crate::engine::inventory::ThingKind;
 use crate::engine::{BuildTrace, ImageDetails, PullTrace, PushTrace};
 use crate::environment::Fingerprint;
+use crate::environment::load::MachineLoad;
+use crate::environment::noise::Noise;
 use crate::mirror::Transfer;
 use crate::units::{Bytes, Nanos, RunId};
 
@@ -98,6 +100,8 @@ pub struct RunHeader {
     pub engines: Vec<EngineHead>,
     /// The machine and the engine.
     pub fingerprint: Fingerprint,
+    /// What the last probe of the machine's noise found; `None` if there was none since the machine's start.
+    pub noise: Option<Noise>,
     /// Published figures to show beside the measured ones.
     pub published: Option<PublishedHead>,
 }
@@ -286,6 +290,8 @@ pub struct Resources {
     pub disk_read: Option<Bytes>,
     /// What was sent to disks.
     pub disk_written: Option<Bytes>,
+    /// What the whole machine did meanwhile, whoever made it; `None` in old journals, and where the kernel does not tell.
+    pub machine: Option<MachineLoad>,
     /// Why what is missing is missing.
     pub absent: Vec<String>,
 }

@@ -56,6 +56,7 @@ impl<E: Engine> Session<'_, E> {
             network: self.network.clone(),
             engines: self.engine_heads(),
             fingerprint: environment::fingerprint(&engines, bases, &self.network_identity(), &self.recording_digest()),
+            noise: self.settings.noise.clone(),
             published: suite.published.as_ref().map(published_head),
         }
     }

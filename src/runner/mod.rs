@@ -33,6 +33,7 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineError};
+use crate::environment::noise::Noise;
 use crate::fixture::FixtureError;
 use crate::images::{ImagesError, Source};
 use crate::mirror::recording::RecordingError;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub options: BTreeMap<String, String>,
     /// Identifies the fixture's files, for a run that goes on; empty if nobody will.
     pub fixture_digest: String,
+    /// What the last probe of the machine's noise found, for the journal.
+    pub noise: Option<Noise>,
     /// Whether the layers of each scenario's images are read once, to see what is wasted in them.
     pub scan_layers: bool,
     /// The run that goes on, if this is not a new one.

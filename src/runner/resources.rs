@@ -8,6 +8,7 @@ use super::event::Resources;
 use crate::engine::Engine;
 use crate::engine::cgroup::{Cgroup, Meter, Usage};
 use crate::engine::isolated::Isolated;
+use crate::environment::load::Counters;
 
 /// Why the host's engine is not looked at.
 const OF_HOST: &str = "the host's engine may do other people's work as well";
@@ -27,26 +28,40 @@ pub(super) async fn group_of_engine<E: Engine>(host: &E, isolated: &Isolated<E>)
     Cgroup::of(id, process)
 }
 
+/// A measurement under way: of an engine's group, and of the machine as a whole.
+pub(super) struct Running<'g> {
+    group: Result<Meter<'g>, String>,
+    machine: Option<Counters>,
+}
+
 impl<E: Engine> Trial<'_, E> {
     /// Begins to measure what the engine uses; it ends with [`used`].
-    pub(super) fn meter(&self) -> Result<Meter<'_>, String> {
+    pub(super) fn meter(&self) -> Running<'_> {
         begin(&self.group)
     }
 }
 
 /// Begins to measure what is used in a group.
-pub(super) fn begin(group: &Result<Cgroup, String>) -> Result<Meter<'_>, String> {
-    group.as_ref().map(Cgroup::begin).map_err(Clone::clone)
+pub(super) fn begin(group: &Result<Cgroup, String>) -> Running<'_> {
+    Running {
+        group: group.as_ref().map(Cgroup::begin).map_err(Clone::clone),
+        machine: Counters::now(),
+    }
 }
 
 /// What was used since the measurement began.
-pub(super) fn used(meter: Result<Meter<'_>, String>) -> Resources {
-    match meter.map(Meter::end) {
+pub(super) fn used(running: Running<'_>) -> Resources {
+    let machine = running.machine.zip(Counters::now());
+    let used = match running.group.map(Meter::end) {
         Ok(usage) => of(usage),
         Err(reason) => Resources {
             absent: vec![reason],
             ..Resources::default()
         },
+    };
+    Resources {
+        machine: machine.map(|(before, now)| now.since(&before)),
+        ..used
     }
 }
 
@@ -61,6 +76,7 @@ fn of(usage: Usage) -> Resources {
         peak_memory,
         disk_read: disk.map(|disk| disk.read),
         disk_written: disk.map(|disk| disk.written),
+        machine: None,
         absent,
     }
 }
@@ -90,6 +106,11 @@ mod tests {
         });
         assert_eq!((partly.cpu, partly.disk_read), (Some(Nanos(1)), None));
         assert_eq!(partly.absent, ["disk: not counted"]);
-        assert_eq!(used(Err(OF_HOST.into())).absent, [OF_HOST]);
+        let of_host = used(begin(&Err(OF_HOST.into())));
+        assert_eq!(of_host.absent, [OF_HOST]);
+        assert!(
+            of_host.machine.is_some(),
+            "the machine is looked at whoever's engine it is"
+        );
     }
 }

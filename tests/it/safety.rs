@@ -268,6 +268,51 @@ fn values_of_build_arguments_are_nowhere_on_disk() {
 }
 
 #[test]
+fn a_report_carries_the_verdict_of_the_last_probe() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", TWO_LAYERS)]);
+    let probe = ["doctor", "--noise=2", "--format", "json"];
+    let mut given_up = place
+        .command(&["doctor", "--noise=600"])
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    std::thread::sleep(Duration::from_secs(4));
+    let pid = rustix::process::Pid::from_child(&given_up);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    assert_eq!(given_up.wait().expect("it ends").code(), Some(130));
+    assert!(
+        !place.path("cache/bakeoff/noise.json").exists(),
+        "a probe that was given up has no verdict"
+    );
+
+    let doctor: serde_json::Value = serde_json::from_str(&place.bakeoff(&probe).out).expect("JSON");
+    let verdict = doctor["noise"]["verdict"].as_str().expect("a verdict").to_owned();
+    let processors = &doctor["noise"]["figures"]["processors"];
+    assert!(processors["work_median_ns"].as_u64() > Some(0), "{doctor:#}");
+
+    let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let report = std::fs::read_to_string(place.path("run/report.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["noise"]["verdict"], verdict.as_str());
+    assert!(
+        ended.out.contains(&format!("The machine was {verdict}")),
+        "{}",
+        ended.out
+    );
+    for phase in &place.log("run").phases {
+        let machine = phase.resources.as_ref().and_then(|used| used.machine);
+        let machine = machine.unwrap_or_else(|| panic!("{} tells no load", phase.phase));
+        assert!(
+            machine.all >= machine.busy && machine.all.0 > 0,
+            "{}: {machine:?}",
+            phase.phase
+        );
+    }
+}
+
+#[test]
 fn doctor_and_clean_say_what_they_found() {
     let Some((engine, _turn)) = engine() else { return };
     let place = Place::new();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::SCHEMA;
 use super::fingerprint::Fingerprint;
 use super::network::Network;
+use super::noise::Noise;
 use super::trial::Trial;
 use crate::runner::event;
 use crate::units::{Bytes, Nanos, RunId};
@@ -47,6 +48,8 @@ pub struct Header {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub engines: Vec<Engine>,
     pub fingerprint: Fingerprint,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<Published>,
 }
@@ -188,6 +191,7 @@ impl From<event::RunHeader> for Header {
             network,
             engines,
             fingerprint,
+            noise,
             published,
         } = value;
         Self {
@@ -215,6 +219,7 @@ impl From<event::RunHeader> for Header {
             network: (!network.mode.is_empty()).then(|| network.into()),
             engines: engines.into_iter().map(Into::into).collect(),
             fingerprint: fingerprint.into(),
+            noise: noise.map(Into::into),
             published: published.map(Into::into),
         }
     }
@@ -247,6 +252,7 @@ impl From<Header> for event::RunHeader {
             network,
             engines,
             fingerprint,
+            noise,
             published,
         } = value;
         Self {
@@ -273,6 +279,7 @@ impl From<Header> for event::RunHeader {
             network: network.map(Into::into).unwrap_or_default(),
             engines: engines.into_iter().map(Into::into).collect(),
             fingerprint: fingerprint.into(),
+            noise: noise.map(Into::into),
             published: published.map(Into::into),
         }
     }

@@ -9,6 +9,7 @@ use super::trace::{Build, Push};
 use super::transfer::Transfer;
 use super::travelled::Travelled;
 use super::trial::Trial;
+use crate::environment::load::MachineLoad;
 use crate::runner::event;
 use crate::units::{Bytes, Nanos};
 
@@ -51,8 +52,21 @@ pub struct Resources {
     pub disk_read_bytes: Option<Bytes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_written_bytes: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<String>,
+}
+
+/// Mirrors [`MachineLoad`].
+#[derive(Debug, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "every duration's name ends so")]
+pub struct Machine {
+    pub all_ns: Nanos,
+    pub busy_ns: Nanos,
+    pub stolen_ns: Nanos,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_waits_ns: Option<Nanos>,
 }
 
 /// Mirrors [`event::Outcome`].
@@ -166,6 +180,7 @@ impl From<event::Resources> for Resources {
             peak_memory,
             disk_read,
             disk_written,
+            machine,
             absent,
         } = value;
         Self {
@@ -173,6 +188,7 @@ impl From<event::Resources> for Resources {
             peak_memory_bytes: peak_memory,
             disk_read_bytes: disk_read,
             disk_written_bytes: disk_written,
+            machine: machine.map(Into::into),
             absent,
         }
     }
@@ -185,6 +201,7 @@ impl From<Resources> for event::Resources {
             peak_memory_bytes,
             disk_read_bytes,
             disk_written_bytes,
+            machine,
             absent,
         } = value;
         Self {
@@ -192,7 +209,42 @@ impl From<Resources> for event::Resources {
             peak_memory: peak_memory_bytes,
             disk_read: disk_read_bytes,
             disk_written: disk_written_bytes,
+            machine: machine.map(Into::into),
             absent,
+        }
+    }
+}
+
+impl From<MachineLoad> for Machine {
+    fn from(value: MachineLoad) -> Self {
+        let MachineLoad {
+            all,
+            busy,
+            stolen,
+            disk_waits,
+        } = value;
+        Self {
+            all_ns: all,
+            busy_ns: busy,
+            stolen_ns: stolen,
+            disk_waits_ns: disk_waits,
+        }
+    }
+}
+
+impl From<Machine> for MachineLoad {
+    fn from(value: Machine) -> Self {
+        let Machine {
+            all_ns,
+            busy_ns,
+            stolen_ns,
+            disk_waits_ns,
+        } = value;
+        Self {
+            all: all_ns,
+            busy: busy_ns,
+            stolen: stolen_ns,
+            disk_waits: disk_waits_ns,
         }
     }
 }
