@@ -177,19 +177,30 @@ fn a_run_that_never_began_says_so() {
     assert!(refused.err.contains("(schema 1)"), "{}", refused.err);
 }
 
-#[test]
-fn a_few_kills_lose_nothing_leave_nothing_and_touch_nothing() {
-    let Some((engine, _turn)) = engine() else { return };
-    let _sweep = Sweep::new(&engine);
+/// Kills runs so often, on engines of this kind.
+fn soak(kills: &str, kind: &str) {
     let program = Place::new().command(&[]);
     let soaked = std::process::Command::new(repository().join("scripts/soak"))
-        .args(["5", "7"])
+        .args([kills, "7"])
         .env("BAKEOFF", program.get_program())
-        .env("ENGINE", "host")
+        .env("ENGINE", kind)
         .output()
         .expect("the script starts");
     let ended = Ended::from(soaked);
     eprintln!("{}\n{}", ended.out, ended.err);
     assert_eq!(ended.code, 0);
-    assert!(ended.out.contains("5 kills") && ended.out.contains("no violation"));
+    assert!(ended.out.contains(&format!("{kills} kills")) && ended.out.contains("no violation"));
+}
+
+#[test]
+fn a_few_kills_lose_nothing_leave_nothing_and_touch_nothing() {
+    let Some((engine, _turn)) = engine() else { return };
+    let _sweep = Sweep::new(&engine);
+    soak("5", "host");
+}
+
+#[test]
+fn kills_leave_nothing_of_isolated_engines_either() {
+    let Some((_engine, _turn)) = engine() else { return };
+    soak("3", "isolated");
 }
