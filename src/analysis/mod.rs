@@ -59,7 +59,7 @@ pub struct Report {
     pub downloads: Vec<Downloads>,
     /// Where the time of each scenario's builds went, by column; without those of which no build was measured.
     pub attributions: Vec<Attribution>,
-    /// How the time of each scenario's pulls and starts divides.
+    /// Each scenario's pushes, pulls and starts: how their time divides, what travelled, what was used.
     pub moved: Vec<Moved>,
     /// Who published the figures that stand beside the measured ones, if there are any.
     pub published_source: Option<String>,

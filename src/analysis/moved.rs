@@ -1,14 +1,15 @@
-//! How the time of pulls and starts divides. Not for: builds (that is `attribution`'s) and pushes, of which no engine tells
-//! when it compressed or sent what.
+//! Pushes, pulls and starts: how the time of those divides of which the engine tells, what travelled, and what the engine used
+//! of the machine. Not for: builds (that is `attribution`'s).
 
 use crate::engine::{LayerPull, PullOutcome, PullTrace};
 use crate::journal::RunLog;
-use crate::runner::event::{Outcome, PhaseRecord, Round};
-use crate::units::Nanos;
+use crate::runner::event::{PhaseHead, PhaseRecord, ScenarioHead};
+use crate::units::{Bytes, Nanos};
 
-use super::attribution::median;
+use super::attribution::{ResourceUse, measured, median, resources_of};
+use super::travelled::{self, Travelled};
 
-/// A pull or a start of a scenario, over the measured rounds that count.
+/// A push, a pull or a start of a scenario, over the measured rounds that count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// The scenario.
@@ -19,10 +20,16 @@ pub struct Moved {
     pub rounds: usize,
     /// Its time, median.
     pub wall: Nanos,
-    /// Its parts in order, each with its median: of one round they sum to the time, of several not quite.
+    /// Its parts in order, each with its median: of one round they sum to the time, of several not quite. Empty of a push.
     pub parts: Vec<(&'static str, Nanos)>,
     /// Of a pull the layers, in the order in which the engine named them; empty if their number was not always the same.
     pub layers: Vec<MovedLayer>,
+    /// Of a push the bytes of the layers that the registry did not have, by its manifests.
+    pub new_bytes: Option<Bytes>,
+    /// What travelled in it, if that is known.
+    pub travelled: Option<Travelled>,
+    /// What the engine used of the machine, or why that is not told; `None` if the journal does not say.
+    pub resources: Option<ResourceUse>,
 }
 
 /// A layer of a pull. Layers are pulled side by side: their times may sum to more than the pull's.
@@ -38,43 +45,40 @@ pub struct MovedLayer {
     pub extracting: Option<Nanos>,
 }
 
-/// All pulls and starts that were measured, by scenario and then in the journey's order.
+/// All pushes, pulls and starts that were measured, by scenario and then in the journey's order.
 pub(super) fn moved(log: &RunLog) -> Vec<Moved> {
     let header = &log.header;
-    let phases = || {
-        header
-            .journey
-            .iter()
-            .filter(|head| matches!(head.kind.as_str(), "pull" | "start"))
-    };
+    let phases = || header.journey.iter().filter(|head| head.kind != "build");
     let pairs = header
         .scenarios
         .iter()
-        .flat_map(|scenario| phases().map(move |head| (&scenario.name, &head.name)));
+        .flat_map(|scenario| phases().map(move |head| (scenario, head)));
     pairs
-        .filter_map(|(scenario, phase)| of_phase(log, scenario, phase))
+        .filter_map(|(scenario, head)| of_phase(log, scenario, head))
         .collect()
 }
 
-fn of_phase(log: &RunLog, scenario: &str, phase: &str) -> Option<Moved> {
-    let counts = |record: &&PhaseRecord| {
-        matches!(record.trial.round, Round::Measured(_))
-            && record.outcome == Outcome::Measured
-            && record.trial.scenario == scenario
-            && record.phase == phase
-    };
-    let records: Vec<&PhaseRecord> = log.phases.iter().filter(counts).collect();
+fn of_phase(log: &RunLog, scenario: &ScenarioHead, head: &PhaseHead) -> Option<Moved> {
+    let records: Vec<&PhaseRecord> = measured(log, scenario, &head.name).collect();
+    if records.is_empty() {
+        return None;
+    }
     let pulls: Vec<&PullTrace> = records.iter().filter_map(|record| record.pull.as_ref()).collect();
     let of_each: Vec<Vec<(&'static str, Nanos)>> = records.iter().filter_map(|record| parts(record)).collect();
-    let names = of_each.first()?.iter().map(|(name, _)| *name).enumerate();
-    let parts = names.map(|(at, name)| (name, median(of_each.iter().map(|parts| parts[at].1.0).collect())));
+    let names = of_each.first().into_iter().flatten().map(|(name, _)| *name);
+    let part = |(at, name): (usize, &'static str)| (name, median(of_each.iter().map(|parts| parts[at].1.0).collect()));
+    let manifests = records.iter().filter_map(|record| record.manifest.as_ref());
+    let new_bytes: Vec<u64> = manifests.map(|manifest| manifest.new_bytes.0).collect();
     Some(Moved {
-        scenario: scenario.to_owned(),
-        phase: phase.to_owned(),
-        rounds: of_each.len(),
+        scenario: scenario.name.clone(),
+        phase: head.name.clone(),
+        rounds: records.len(),
         wall: median(records.iter().map(|record| record.wall.0).collect()),
-        parts: parts.collect(),
+        parts: names.enumerate().map(part).collect(),
         layers: layers(&pulls),
+        new_bytes: (!new_bytes.is_empty()).then(|| Bytes(median(new_bytes).0)),
+        travelled: travelled::of_phase(log, scenario, head),
+        resources: resources_of(log, scenario, &head.name),
     })
 }
 

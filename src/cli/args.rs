@@ -182,8 +182,8 @@ pub(super) struct Explain {
     pub(super) run: String,
     /// The scenario: its full or base name; `*` and `?` stand for any text and any character
     pub(super) scenario: String,
-    /// Only this build, with shares and what could be saved, or this pull or start, such as "hot build" [default: all builds
-    /// side by side]
+    /// Only this build, with shares and what could be saved, or this push, pull or start, such as "hot build" [default: all
+    /// builds side by side]
     #[arg(long, value_name = "NAME")]
     pub(super) phase: Option<String>,
     /// How to show it

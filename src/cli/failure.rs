@@ -75,8 +75,8 @@ pub(super) enum Failure {
         known: Vec<String>,
         nearest: Option<String>,
     },
-    #[error("no build of {0} was measured")]
-    NothingMeasured(String),
+    #[error("no {what} of {scenarios} was measured")]
+    NothingMeasured { what: String, scenarios: String },
     #[error("there are no recordings in {}", .0.display())]
     NoRecordings(PathBuf),
     #[error("there are several recordings: {}", .0.join(", "))]
@@ -200,7 +200,7 @@ impl Failure {
             | Self::NoHome(_)
             | Self::Output { .. }
             | Self::LeftOver(_)
-            | Self::NothingMeasured(_)
+            | Self::NothingMeasured { .. }
             | Self::Option { .. } => 1,
         }
     }
@@ -263,7 +263,7 @@ impl Failure {
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
             Self::Export(error) => export_hint(error),
             Self::Send(error) => error.hint(),
-            Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
+            Self::NothingMeasured { .. } => Some("`bakeoff report` says why".into()),
             Self::NotInRun { .. }
             | Self::NothingToCompare(_)
             | Self::Gate(GateError::Policy(_))

@@ -269,9 +269,21 @@ fn explain_tells_where_the_time_went_from_the_journal_alone() {
     assert_eq!(json[0]["scenario"], "uv-single[cache_mounts=on]");
     assert_eq!(json[1]["cache_breaks"][0]["reran"], 5);
 
+    for (format, wanted) in [
+        ("terminal", "hot push: 262.7 s (1 round)"),
+        ("terminal", "It sent 3.10 GB of layers that the registry did not have."),
+        ("markdown", "hot push: 262.7 s (1 round)"),
+        ("json", "\"seconds\": 262.7"),
+    ] {
+        let told = place.bakeoff(&["explain", run, "uv-single", "--phase", "hot push", "--format", format]);
+        assert_eq!(told.code, 0, "{}", told.err);
+        assert!(told.out.contains(wanted), "{}", told.out);
+    }
+
     for (arguments, hint) in [
         (&["uv-sngle"][..], "did you mean \"uv-single[cache_mounts=on]\"?"),
         (&["uv-multi", "--phase", "hot bild"], "did you mean \"hot build\"?"),
+        (&["uv-multi", "--phase", "hot pus"], "did you mean \"hot push\"?"),
     ] {
         let refused = place.bakeoff(&[&["explain", run], arguments].concat());
         assert_eq!(refused.code, 2);

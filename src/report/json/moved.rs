@@ -1,7 +1,9 @@
-//! How the time of pulls and starts divides, for programs.
+//! Pushes, pulls and starts, for programs: how their time divides, what travelled, and what the engine used.
 
 use serde::Serialize;
 
+use super::attribution::{Resources, resources};
+use super::layers::{Travelled, travelled};
 use crate::analysis;
 use crate::units::Nanos;
 
@@ -14,6 +16,13 @@ pub(super) struct Moved<'a> {
     parts: Vec<Part>,
     /// Of a pull.
     layers: Vec<Layer<'a>>,
+    /// Of a push: the bytes of the layers that the registry did not have.
+    new_bytes: Option<u64>,
+    /// `null` if it is not known.
+    travelled: Option<Travelled<'a>>,
+    /// Left out if the journal does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Resources<'a>>,
 }
 
 #[derive(Serialize)]
@@ -61,5 +70,8 @@ pub(super) fn moved(of: &analysis::Moved) -> Moved<'_> {
                 }
             })
             .collect(),
+        new_bytes: of.new_bytes.map(|size| size.0),
+        travelled: of.travelled.as_ref().map(travelled),
+        resources: of.resources.as_ref().map(resources),
     }
 }
