@@ -39,7 +39,7 @@ pub use downloads::{By, Downloads, Tally};
 pub use figures::{Figure, drift, figures};
 pub use host_note::HostNote;
 pub use layers::{ImageLayers, Layer, LayerState, Layers, Reuse, Share};
-pub use moved::{Moved, MovedLayer};
+pub use moved::{LayerFate, Moved, MovedLayer};
 pub use network_note::NetworkNote;
 pub use note::{Note, Severity};
 pub use raw::RawRow;

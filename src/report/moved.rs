@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::explain::{WIDTH, strong, wrapped};
 use super::{Format, ReportError, Style, attribution, json, travelled};
-use crate::analysis::{Moved, MovedLayer};
+use crate::analysis::{LayerFate, Moved, MovedLayer};
 use crate::units::Nanos;
 
 /// Writes where the time of pushes, pulls or starts went, and what travelled in them.
@@ -50,20 +50,42 @@ fn share(part: Nanos, whole: Nanos) -> String {
     )
 }
 
-/// What stands in the two columns of times of a layer.
-fn times(layer: &MovedLayer) -> [String; 2] {
-    if layer.existed {
-        return ["was there".to_owned(), String::new()];
-    }
-    [layer.downloading, layer.extracting]
-        .map(|time| time.map_or_else(|| "not told".to_owned(), |time| time.to_string()))
+/// What parts are told by.
+const BY_ARRIVAL: &str = "Approximate: the engine's answer has no times, so these are by when its lines arrived.";
+/// What a layer need not have been at.
+const AT_TIMES: [&str; 2] = ["preparing", "waiting"];
+
+/// What the columns of times are of.
+fn heads(moved: &Moved) -> Vec<&'static str> {
+    let first = moved.layers.iter().take(1);
+    first
+        .flat_map(|layer| layer.times.iter().map(|(name, _)| *name))
+        .collect()
+}
+
+/// What stands in the columns of times of a layer: where nothing is told, why, if that is worth a word.
+fn times(layer: &MovedLayer) -> Vec<String> {
+    let mut fate = match layer.fate {
+        LayerFate::Travelled => None,
+        LayerFate::Existed => Some("was there"),
+        LayerFate::Mounted => Some("mounted"),
+    };
+    let cell = |(name, time): &(&'static str, Option<Nanos>)| match time {
+        Some(time) => time.to_string(),
+        None if layer.fate == LayerFate::Travelled && !AT_TIMES.contains(name) => "not told".to_owned(),
+        None => fate.take().unwrap_or_default().to_owned(),
+    };
+    layer.times.iter().map(cell).collect()
 }
 
 /// What travelled and how long that would take over other links, and what the engine used of the machine.
 fn texts(moved: &Moved) -> Vec<String> {
+    let mut texts = Vec::new();
+    if moved.by_arrival {
+        texts.push(BY_ARRIVAL.to_owned());
+    }
     let new = moved.new_bytes;
-    let new = new.map(|bytes| format!("It sent {bytes} of layers that the registry did not have."));
-    let mut texts: Vec<String> = new.into_iter().collect();
+    texts.extend(new.map(|bytes| format!("It sent {bytes} of layers that the registry did not have.")));
     texts.extend(travelled::lines(moved.travelled.as_slice()));
     if moved.travelled.iter().any(|of| !of.links.is_empty()) {
         texts.push(travelled::COMPUTED.to_owned());
@@ -82,10 +104,14 @@ fn terminal(moved: &Moved, style: Style, out: &mut impl Write) -> io::Result<()>
         writeln!(out, "{:>12} {:>6}  {name}", time.to_string(), share(*time, moved.wall))?;
     }
     if !moved.layers.is_empty() {
-        writeln!(out, "\n{:>12} {:>12}  layer", "downloading", "extracting")?;
+        let line = |cells: &[String], name: &str| {
+            let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+            format!("{}  {name}", cells.join(" "))
+        };
+        let heads: Vec<String> = heads(moved).into_iter().map(str::to_owned).collect();
+        writeln!(out, "\n{}", line(&heads, "layer"))?;
         for layer in &moved.layers {
-            let [downloading, extracting] = times(layer);
-            writeln!(out, "{downloading:>12} {extracting:>12}  {}", layer.id)?;
+            writeln!(out, "{}", line(&times(layer), &layer.id))?;
         }
     }
     let width = style.width.map_or(WIDTH, usize::from);
@@ -104,14 +130,12 @@ fn markdown(moved: &Moved, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "| {name} | {time} | {} |", share(*time, moved.wall))?;
     }
     if !moved.layers.is_empty() {
-        writeln!(out, "\n| layer | downloading | extracting |\n|---|--:|--:|")?;
+        let heads = heads(moved);
+        let rule = "--:|".repeat(heads.len());
+        writeln!(out, "\n| layer | {} |\n|---|{rule}", heads.join(" | "))?;
         for layer in &moved.layers {
-            let [downloading, extracting] = times(layer);
-            writeln!(
-                out,
-                "| {} | {downloading} | {extracting} |",
-                super::markdown::escaped(&layer.id)
-            )?;
+            let id = super::markdown::escaped(&layer.id);
+            writeln!(out, "| {id} | {} |", times(layer).join(" | "))?;
         }
     }
     for text in texts(moved) {
@@ -126,9 +150,35 @@ mod tests {
     use crate::analysis::{PhaseUse, Report, ResourceUse, sample};
     use crate::units::Bytes;
 
+    const fn ms(ms: u64) -> Nanos {
+        Nanos(ms * 1_000_000)
+    }
+
     fn push() -> Moved {
         let report = Report::of(&sample::layered());
         let mut push = report.moved[1].clone();
+        let layer = |id: &str, fate, [pushing, preparing, waiting]: [Option<u64>; 3]| MovedLayer {
+            id: id.into(),
+            fate,
+            times: vec![
+                ("pushing", pushing.map(ms)),
+                ("preparing", preparing.map(ms)),
+                ("waiting", waiting.map(ms)),
+            ],
+        };
+        push.by_arrival = true;
+        push.parts = vec![
+            ("pushing", ms(950)),
+            ("preparing", ms(50)),
+            ("waiting", ms(0)),
+            ("anything else", ms(100)),
+        ];
+        push.layers = vec![
+            layer("a1b2", LayerFate::Travelled, [Some(900), Some(50), None]),
+            layer("c3d4", LayerFate::Existed, [None, Some(40), Some(7)]),
+            layer("e5f6", LayerFate::Mounted, [None, None, None]),
+            layer("0718", LayerFate::Travelled, [None, Some(3), None]),
+        ];
         push.resources = Some(ResourceUse {
             phases: vec![PhaseUse {
                 phase: push.phase.clone(),
@@ -144,11 +194,10 @@ mod tests {
     }
 
     fn pull() -> Moved {
-        let layer = |id: &str, existed, time: Option<u64>| MovedLayer {
+        let layer = |id: &str, fate, time: Option<u64>| MovedLayer {
             id: id.into(),
-            existed,
-            downloading: time.map(|ms| Nanos(ms * 1_000_000)),
-            extracting: None,
+            fate,
+            times: vec![("downloading", time.map(ms)), ("extracting", None)],
         };
         Moved {
             scenario: "uv-single[cache_mounts=on]".into(),
@@ -159,7 +208,11 @@ mod tests {
                 ("downloading", Nanos(1_500_000_000)),
                 ("anything else", Nanos(500_000_000)),
             ],
-            layers: vec![layer("a1b2", true, None), layer("c3d4", false, Some(1500))],
+            by_arrival: true,
+            layers: vec![
+                layer("a1b2", LayerFate::Existed, None),
+                layer("c3d4", LayerFate::Travelled, Some(1500)),
+            ],
             new_bytes: None,
             travelled: None,
             resources: None,
