@@ -130,7 +130,7 @@ impl CompareError {
 /// # Errors
 /// If there is no such scenario, or nothing to compare.
 pub fn within_run(log: &RunLog, baseline: &str, policy: ComparePolicy) -> Result<Compared, CompareError> {
-    let baseline = scenario(log, baseline)?;
+    let baseline = scenario_named(log, baseline)?;
     let figures = figures(log);
     let of_baseline = |metric: &str| of(&figures, &baseline, metric);
     let mut asked = Vec::new();
@@ -174,7 +174,7 @@ pub fn between_runs(
         Design::BetweenMachines
     };
     // A misspelt name is one whether or not it is of use.
-    let asked_for = reference.map(|name| scenario(log, name)).transpose()?;
+    let asked_for = reference.map(|name| scenario_named(log, name)).transpose()?;
     let is_unused = design == Design::BetweenRuns && asked_for.is_some();
     let reference = match (design, asked_for) {
         (Design::BetweenMachines, Some(name)) => Some(name),
@@ -330,8 +330,11 @@ impl Compared {
     }
 }
 
-/// The scenario that the user means: by its full name, or by its name in the suite if that is only one.
-fn scenario(log: &RunLog, name: &str) -> Result<String, CompareError> {
+/// The full name of the scenario that the user means: by that name, or by its name in the suite if that is only one.
+///
+/// # Errors
+/// If there is none, or several.
+pub fn scenario_named(log: &RunLog, name: &str) -> Result<String, CompareError> {
     let scenarios = &log.header.scenarios;
     if let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == name) {
         return Ok(scenario.name.clone());

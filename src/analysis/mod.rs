@@ -7,6 +7,7 @@ mod cells;
 mod clean;
 mod comparison;
 mod downloads;
+mod elapsed;
 mod figures;
 mod host_note;
 mod layers;
@@ -34,8 +35,11 @@ pub use attribution::{
     Attribution, BuildTime, CacheBreak, InstructionRef, Origin, PhaseUse, ResourceUse, Root, StepCell, StepRow,
     StepState, attributions,
 };
-pub use comparison::{Answer, CompareError, Compared, ComparedRow, Design, between_runs, pairs, within_run};
+pub use comparison::{
+    Answer, CompareError, Compared, ComparedRow, Design, between_runs, pairs, scenario_named, within_run,
+};
 pub use downloads::{By, Downloads, Tally};
+pub use elapsed::round_time;
 pub use figures::{Figure, drift, figures};
 pub use host_note::HostNote;
 pub use layers::{ImageLayers, Layer, LayerState, Layers, Reuse, Share};

@@ -286,6 +286,9 @@ pub(super) struct Power {
     /// The difference to find, such as 5%
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = effect)]
     pub(super) effect: Effect,
+    /// The scenario that the others are compared with [default: the suite's first]
+    #[arg(long, value_name = "NAME")]
+    pub(super) baseline_scenario: Option<String>,
     /// How to show it
     #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
     pub(super) format: ListFormat,
