@@ -1,6 +1,7 @@
 //! What needs no engine: help, plans, bad input, exit codes.
 
 use bakeoff::fixture::Workspace;
+use bakeoff::stats::{Level, fewest_rounds};
 use bakeoff::suite::{self, Overrides};
 
 use crate::support::{Place, repository, small};
@@ -145,6 +146,22 @@ fn the_edits_of_the_published_journey_change_the_fixture_as_often_as_a_bench_nee
             }
             assert_eq!(states.len(), 12, "{}", edit.name);
         }
+    }
+}
+
+#[test]
+fn the_suites_have_rounds_enough_to_answer_what_they_ask() {
+    let folder = std::fs::read_dir(repository().join("scenarios")).expect("readable");
+    let files = folder.map(|entry| entry.expect("an entry").path());
+    let suites: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
+    assert!(suites.len() >= 5);
+    for path in suites {
+        let suite = suite::load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+        let comparisons = suite.questions.len() * (suite.scenarios.len() - 1);
+        assert!(comparisons > 0, "{} asks nothing", suite.name);
+        let fewest = fewest_rounds(Level::FIVE_PERCENT, comparisons);
+        let rounds = suite.rounds as usize;
+        assert!(rounds >= fewest, "{}: {comparisons} comparisons take {fewest} rounds", suite.name);
     }
 }
 
