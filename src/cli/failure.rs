@@ -176,7 +176,8 @@ impl Failure {
                 CompareError::OtherSuite(_)
                 | CompareError::OtherMachine(_)
                 | CompareError::UnknownScenario { .. }
-                | CompareError::AmbiguousScenario { .. },
+                | CompareError::AmbiguousScenario { .. }
+                | CompareError::NoSecondScenario { .. },
             )
             | Self::Send(SendError::Setting { .. } | SendError::Format(_))
             | Self::WhichRecording(_)
@@ -213,6 +214,9 @@ impl Failure {
             Self::Journal(error) => error.hint(),
             Self::History(error) | Self::Gate(GateError::History(error)) => error.hint(),
             Self::Compare(error) => error.hint(),
+            Self::NothingToCompare(_) => Some(
+                "measure two scenarios or more, each in rounds that count; `bakeoff report` shows what the run measured".into(),
+            ),
             Self::NoSeries(_) => Some("`bakeoff history list` shows what it holds, and of which branches".into()),
             Self::UnfinishedRun(run) => Some(format!("`bakeoff run --resume {run}` goes on with it")),
             Self::Recording(error) => recording_hint(error),
@@ -265,7 +269,6 @@ impl Failure {
             Self::Send(error) => error.hint(),
             Self::NothingMeasured { .. } => Some("`bakeoff report` says why".into()),
             Self::NotInRun { .. }
-            | Self::NothingToCompare(_)
             | Self::Gate(GateError::Policy(_))
             | Self::Input { .. }
             | Self::Report(_)
