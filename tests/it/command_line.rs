@@ -22,8 +22,18 @@ fn help_names_every_command_and_exit_code() {
         "clean",
         "schema",
         "130 interrupted",
+        "push, pull and start",
+        "bakeoff check latest",
+        "bakeoff power latest",
+        "bakeoff trend",
+        "bakeoff history add",
     ] {
         assert!(help.out.contains(word), "{word} is not in\n{}", help.out);
+    }
+    for command in ["plan", "report", "explain", "compare", "power", "check", "trend"] {
+        let help = Place::new().bakeoff(&[command, "--help"]);
+        let example = format!("\n  bakeoff {command} ");
+        assert!(help.out.contains(&example), "{command} has no example:\n{}", help.out);
     }
 }
 
@@ -153,7 +163,9 @@ fn the_edits_of_the_published_journey_change_the_fixture_as_often_as_a_bench_nee
 fn the_suites_have_rounds_enough_to_answer_what_they_ask() {
     let folder = std::fs::read_dir(repository().join("scenarios")).expect("readable");
     let files = folder.map(|entry| entry.expect("an entry").path());
-    let suites: Vec<_> = files.filter(|path| path.extension().is_some_and(|it| it == "toml")).collect();
+    let suites: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
+        .collect();
     assert!(suites.len() >= 5);
     for path in suites {
         let suite = suite::load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -161,7 +173,11 @@ fn the_suites_have_rounds_enough_to_answer_what_they_ask() {
         assert!(comparisons > 0, "{} asks nothing", suite.name);
         let fewest = fewest_rounds(Level::FIVE_PERCENT, comparisons);
         let rounds = suite.rounds as usize;
-        assert!(rounds >= fewest, "{}: {comparisons} comparisons take {fewest} rounds", suite.name);
+        assert!(
+            rounds >= fewest,
+            "{}: {comparisons} comparisons take {fewest} rounds",
+            suite.name
+        );
     }
 }
 
