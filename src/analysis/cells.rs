@@ -7,6 +7,7 @@ use crate::units::Bytes;
 
 use super::clean::clean;
 use super::downloads::downloaded;
+use super::figures::push_of;
 use super::{Cell, CellValue, Figure, RoundCounts, Row, RowKind};
 
 /// A row before it is filled: where its numbers come from.
@@ -70,10 +71,7 @@ fn sources(journey: &[PhaseHead], mirrored: bool) -> Vec<Source<'_>> {
             kind: RowKind::ImageSize,
             phase: &first.name,
         });
-        if let Some(push) = journey
-            .iter()
-            .find(|phase| phase.kind == "push" && phase.image == first.image)
-        {
+        if let Some(push) = push_of(journey, first) {
             let label = "compressed size".into();
             sources.push(Source {
                 label,

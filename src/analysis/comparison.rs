@@ -3,6 +3,7 @@
 
 use crate::journal::RunLog;
 use crate::stats::{self, ComparePolicy, Comparison, Pairs, PositiveSample, Question, Sample, SampleError};
+use crate::suite::nearest;
 use crate::units::RunId;
 
 use super::{Figure, RowKind, drift, figures};
@@ -95,6 +96,8 @@ pub enum CompareError {
         name: String,
         /// Those that there are.
         known: Vec<String>,
+        /// The one that is most like it, if one is.
+        nearest: Option<String>,
     },
     /// A name in the suite stands for several scenarios.
     #[error("{name:?} is {}", fitting.join(" and "))]
@@ -103,6 +106,14 @@ pub enum CompareError {
         name: String,
         /// What it could be.
         fitting: Vec<String>,
+    },
+    /// A scenario can only be compared with another one, and so can ratios to it.
+    #[error("there is no second scenario to compare {name} with{}", if *between { ", and of machines that differ only ratios between scenarios are compared" } else { "" })]
+    NoSecondScenario {
+        /// The only one of which anything was measured; of two runs, in both.
+        name: String,
+        /// Whether it is about two runs of different machines.
+        between: bool,
     },
     /// Nothing was measured in both.
     #[error("there is nothing that was measured in both")]
@@ -118,7 +129,18 @@ impl CompareError {
                 "--allow-different-machine compares the ratios between scenarios, in which a machine's speed cancels"
             }
             Self::AmbiguousScenario { .. } => "write the whole name",
-            Self::OtherSuite(_) | Self::UnknownScenario { .. } => return None,
+            Self::OtherSuite(_) => {
+                "compare runs of the same suite, fixture and variant (--fixture); `bakeoff list` shows which ran what"
+            }
+            Self::UnknownScenario { nearest, .. } => {
+                return nearest.as_ref().map(|near| format!("did you mean {near:?}?"));
+            }
+            Self::NoSecondScenario { between: true, .. } => {
+                "measure a second scenario in both runs, one that the change does not touch"
+            }
+            Self::NoSecondScenario { between: false, .. } => {
+                "measure another scenario in the same run, or compare with another run: bakeoff compare RUN BASELINE"
+            }
             Self::Nothing => "`bakeoff report` shows what a run measured",
         };
         Some(hint.to_owned())
@@ -130,7 +152,7 @@ impl CompareError {
 /// # Errors
 /// If there is no such scenario, or nothing to compare.
 pub fn within_run(log: &RunLog, baseline: &str, policy: ComparePolicy) -> Result<Compared, CompareError> {
-    let baseline = scenario(log, baseline)?;
+    let baseline = scenario_named(log, baseline)?;
     let figures = figures(log);
     let of_baseline = |metric: &str| of(&figures, &baseline, metric);
     let mut asked = Vec::new();
@@ -140,6 +162,11 @@ pub fn within_run(log: &RunLog, baseline: &str, policy: ComparePolicy) -> Result
         };
         let question = pairs(&figure.points, &other.points).map(Question::Paired);
         asked.push(Asked::new(log, figure, other, None, question));
+    }
+    let only = |figures: &[Figure]| figures.iter().all(|figure| figure.scenario == baseline);
+    if !figures.is_empty() && only(&figures) {
+        let (name, between) = (baseline, false);
+        return Err(CompareError::NoSecondScenario { name, between });
     }
     Ok(compared(Design::WithinRun, log, baseline, asked, policy)?.with_notes(&[log]))
 }
@@ -168,24 +195,22 @@ pub fn between_runs(
         return Err(CompareError::OtherMachine(other_machine));
     }
     let (subject, other) = (figures(log), figures(baseline));
+    let has = |figures: &[Figure], name: &str| figures.iter().any(|figure| figure.scenario == name);
+    let in_both = |name: &str| has(&subject, name) && has(&other, name);
     let design = if other_machine.is_empty() {
         Design::BetweenRuns
     } else {
         Design::BetweenMachines
     };
     // A misspelt name is one whether or not it is of use.
-    let asked_for = reference.map(|name| scenario(log, name)).transpose()?;
+    let asked_for = reference.map(|name| scenario_named(log, name)).transpose()?;
     let is_unused = design == Design::BetweenRuns && asked_for.is_some();
     let reference = match (design, asked_for) {
         (Design::BetweenMachines, Some(name)) => Some(name),
         (Design::BetweenMachines, None) => {
             let mut names = log.header.scenarios.iter().map(|scenario| &scenario.name);
-            let in_both = |name: &&String| {
-                [&subject, &other]
-                    .iter()
-                    .all(|figures| figures.iter().any(|f| f.scenario == **name))
-            };
-            Some(names.find(in_both).ok_or(CompareError::Nothing)?.clone())
+            let found = names.find(|name| in_both(name));
+            Some(found.ok_or(CompareError::Nothing)?.clone())
         }
         _ => None,
     };
@@ -213,6 +238,17 @@ pub fn between_runs(
             }
         };
         asked.push(Asked::new(log, figure, past, scale, question));
+    }
+    if let Some(reference) = &reference
+        && !subject
+            .iter()
+            .any(|figure| figure.scenario != *reference && in_both(&figure.scenario))
+        && in_both(reference)
+    {
+        return Err(CompareError::NoSecondScenario {
+            name: reference.clone(),
+            between: true,
+        });
     }
     let name = baseline.header.run.0.clone();
     let mut compared = compared(design, log, name, asked, policy)?.with_notes(&[log, baseline]);
@@ -330,8 +366,11 @@ impl Compared {
     }
 }
 
-/// The scenario that the user means: by its full name, or by its name in the suite if that is only one.
-fn scenario(log: &RunLog, name: &str) -> Result<String, CompareError> {
+/// The full name of the scenario that the user means: by that name, or by its name in the suite if that is only one.
+///
+/// # Errors
+/// If there is none, or several.
+pub fn scenario_named(log: &RunLog, name: &str) -> Result<String, CompareError> {
     let scenarios = &log.header.scenarios;
     if let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == name) {
         return Ok(scenario.name.clone());
@@ -341,10 +380,14 @@ fn scenario(log: &RunLog, name: &str) -> Result<String, CompareError> {
     let name = name.to_owned();
     match &fitting[..] {
         [one] => Ok(one.clone()),
-        [] => Err(CompareError::UnknownScenario {
-            name,
-            known: scenarios.iter().map(|scenario| scenario.name.clone()).collect(),
-        }),
+        [] => {
+            let known: Vec<String> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
+            Err(CompareError::UnknownScenario {
+                nearest: nearest(&name, known.iter().map(String::as_str)),
+                name,
+                known,
+            })
+        }
         _ => Err(CompareError::AmbiguousScenario { name, fitting }),
     }
 }

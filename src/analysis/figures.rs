@@ -2,6 +2,7 @@
 //! or did not do what their name says, have none.
 
 use crate::journal::RunLog;
+use crate::runner::event::PhaseHead;
 
 use super::{RowKind, broken, cells};
 
@@ -32,4 +33,49 @@ pub fn drift(log: &RunLog) -> Vec<(String, String)> {
 #[must_use]
 pub fn figures(log: &RunLog) -> Vec<Figure> {
     cells::figures(&broken::judged(log))
+}
+
+/// The first push of the image that a build made. Once its name is built again it stands for another image.
+pub(super) fn push_of<'j>(journey: &'j [PhaseHead], build: &PhaseHead) -> Option<&'j PhaseHead> {
+    let after = journey.iter().skip_while(|head| head.name != build.name).skip(1);
+    let of_name = after.filter(|head| head.image == build.image);
+    of_name
+        .take_while(|head| head.kind != "build")
+        .find(|head| head.kind == "push")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::sample;
+
+    #[test]
+    fn a_push_is_of_the_build_before_it_and_not_of_the_one_that_took_the_name() {
+        let head = |name: &str, kind: &str, image: &str| PhaseHead {
+            name: name.into(),
+            kind: kind.into(),
+            image: image.into(),
+            ..sample::single_round().header.journey[0].clone()
+        };
+        let journey = [
+            head("cold build", "build", "app"),
+            head("other build", "build", "other"),
+            head("cold push", "push", "app"),
+            head("hot build", "build", "app"),
+            head("other push", "push", "other"),
+            head("hot push", "push", "app"),
+            head("again", "push", "app"),
+            head("noop build", "build", "app"),
+        ];
+        let pushes = [0, 1, 3, 7].map(|build: usize| push_of(&journey, &journey[build]).map(|head| head.name.as_str()));
+        assert_eq!(pushes, [Some("cold push"), Some("other push"), Some("hot push"), None]);
+        // It was not pushed before its name was built again.
+        assert_eq!(
+            push_of(
+                &[journey[0].clone(), journey[3].clone(), journey[5].clone()],
+                &journey[0]
+            ),
+            None
+        );
+    }
 }

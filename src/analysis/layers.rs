@@ -9,8 +9,8 @@ use crate::units::Bytes;
 
 use super::attribution::{InstructionRef, reference};
 
-/// The images of a scenario, in the order in which the journey first builds them. They are those of its first measured trial
-/// that came to its end: other rounds have other layers, made by the same instructions.
+/// The images of a scenario, in the order in which the journey first builds their names, each as it was built last. They are
+/// those of its first measured trial that came to its end: other rounds have other layers, made by the same instructions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layers {
     /// The images. The first one is what the others are compared with.
@@ -22,6 +22,8 @@ pub struct Layers {
 pub struct ImageLayers {
     /// What the journey calls it.
     pub image: String,
+    /// How often the journey builds that name. A trial's end has only the last of them, so that one is shown.
+    pub builds: usize,
     /// Its layers, lowest first.
     pub layers: Vec<Layer>,
     /// What it shares with the first image; `None` for the first.
@@ -138,8 +140,9 @@ pub(super) fn layers(log: &RunLog, scenario: &ScenarioHead, dockerfile: Option<&
     // The one whose layers were read, as a rule the first.
     let is_read = |trial: &&&TrialRecord| trial.images.iter().any(|image| image.waste.is_some());
     let shown = trials.iter().find(is_read).or(trials.first())?;
+    let builds = || log.header.journey.iter().filter(|head| head.kind == "build");
     let mut names: Vec<&str> = Vec::new();
-    for head in log.header.journey.iter().filter(|head| head.kind == "build") {
+    for head in builds() {
         if !names.contains(&head.image.as_str()) {
             names.push(&head.image);
         }
@@ -168,6 +171,7 @@ pub(super) fn layers(log: &RunLog, scenario: &ScenarioHead, dockerfile: Option<&
                 .iter()
                 .map(|layer| described(layer, other, dockerfile))
                 .collect(),
+            builds: builds().filter(|head| head.image == image.image).count(),
             image: image.image.clone(),
             reuse,
             waste: image.waste.clone(),
@@ -287,6 +291,17 @@ mod tests {
         let found = layers(&log, &log.header.scenarios[0], None).expect("layers");
         assert_eq!(found.images[1].layers[2].state, Some(LayerState::KeptAnew));
         assert_eq!(found.images[1].layers[2].instruction, None, "there is no Dockerfile");
+    }
+
+    #[test]
+    fn a_name_that_is_built_again_is_one_image_and_that_is_told() {
+        let mut log = sample::layered();
+        for head in &mut log.header.journey {
+            head.image = "hot".into();
+        }
+        let found = layers(&log, &log.header.scenarios[0], None).expect("layers");
+        assert_eq!((found.images.len(), found.images[0].builds), (1, 2));
+        assert_eq!(found.images[0].reuse, None);
     }
 
     #[test]

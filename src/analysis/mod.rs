@@ -7,6 +7,7 @@ mod cells;
 mod clean;
 mod comparison;
 mod downloads;
+mod elapsed;
 mod figures;
 mod host_note;
 mod layers;
@@ -37,12 +38,15 @@ pub use attribution::{
     Attribution, BuildTime, CacheBreak, InstructionRef, Origin, PhaseUse, ResourceUse, Root, StepCell, StepRow,
     StepState, attributions,
 };
-pub use comparison::{Answer, CompareError, Compared, ComparedRow, Design, between_runs, pairs, within_run};
+pub use comparison::{
+    Answer, CompareError, Compared, ComparedRow, Design, between_runs, pairs, scenario_named, within_run,
+};
 pub use downloads::{By, Downloads, Tally};
+pub use elapsed::round_time;
 pub use figures::{Figure, drift, figures};
 pub use host_note::HostNote;
 pub use layers::{ImageLayers, Layer, LayerState, Layers, Reuse, Share};
-pub use moved::{Moved, MovedLayer};
+pub use moved::{LayerFate, Moved, MovedLayer};
 pub use network_note::NetworkNote;
 pub use noise_note::NoiseNote;
 pub use note::{Note, Severity};
@@ -64,7 +68,7 @@ pub struct Report {
     pub downloads: Vec<Downloads>,
     /// Where the time of each scenario's builds went, by column; without those of which no build was measured.
     pub attributions: Vec<Attribution>,
-    /// How the time of each scenario's pulls and starts divides.
+    /// Each scenario's pushes, pulls and starts: how their time divides, what travelled, what was used.
     pub moved: Vec<Moved>,
     /// Who published the figures that stand beside the measured ones, if there are any.
     pub published_source: Option<String>,

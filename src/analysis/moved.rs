@@ -1,14 +1,15 @@
-//! How the time of pulls and starts divides. Not for: builds (that is `attribution`'s) and pushes, of which no engine tells
-//! when it compressed or sent what.
+//! Pushes, pulls and starts: how the time of those divides of which the engine tells, what travelled, and what the engine used
+//! of the machine. Not for: builds (that is `attribution`'s).
 
-use crate::engine::{LayerPull, PullOutcome, PullTrace};
+use crate::engine::{LayerOutcome, LayerPull, LayerPush, PullOutcome, Stretch};
 use crate::journal::RunLog;
-use crate::runner::event::{Outcome, PhaseRecord, Round};
-use crate::units::Nanos;
+use crate::runner::event::{PhaseHead, PhaseRecord, ScenarioHead};
+use crate::units::{Bytes, Nanos};
 
-use super::attribution::median;
+use super::attribution::{ResourceUse, measured, median, resources_of};
+use super::travelled::{self, Travelled};
 
-/// A pull or a start of a scenario, over the measured rounds that count.
+/// A push, a pull or a start of a scenario, over the measured rounds that count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// The scenario.
@@ -19,62 +20,85 @@ pub struct Moved {
     pub rounds: usize,
     /// Its time, median.
     pub wall: Nanos,
-    /// Its parts in order, each with its median: of one round they sum to the time, of several not quite.
+    /// Its parts in order, each with its median: of one round they sum to the time, of several not quite. Empty of a push
+    /// that was measured before its engine's lines were timed.
     pub parts: Vec<(&'static str, Nanos)>,
-    /// Of a pull the layers, in the order in which the engine named them; empty if their number was not always the same.
+    /// Whether the parts and the layers are told by when the lines of the engine's answer arrived, and so are approximate.
+    pub by_arrival: bool,
+    /// Of a push or a pull the layers, in the order in which the engine named them; empty if their number was not always the
+    /// same.
     pub layers: Vec<MovedLayer>,
+    /// Of a push the bytes of the layers that the registry did not have, by its manifests.
+    pub new_bytes: Option<Bytes>,
+    /// What travelled in it, if that is known.
+    pub travelled: Option<Travelled>,
+    /// What the engine used of the machine, or why that is not told; `None` if the journal does not say.
+    pub resources: Option<ResourceUse>,
 }
 
-/// A layer of a pull. Layers are pulled side by side: their times may sum to more than the pull's.
+/// A layer of a push or a pull. Layers travel side by side: their times may sum to more than the phase's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovedLayer {
     /// The engine's short id of it, in the first of the rounds.
     pub id: String,
-    /// Whether the machine had it in the first of the rounds.
-    pub existed: bool,
-    /// How long it was downloaded, median of the rounds that tell.
-    pub downloading: Option<Nanos>,
-    /// How long it was extracted, the same.
-    pub extracting: Option<Nanos>,
+    /// Its fate in the first of the rounds.
+    pub fate: LayerFate,
+    /// How long it was at what, in the same order in all layers of a phase: median of the rounds that tell.
+    pub times: Vec<(&'static str, Option<Nanos>)>,
 }
 
-/// All pulls and starts that were measured, by scenario and then in the journey's order.
+/// What became of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerFate {
+    /// It travelled, for all that is known.
+    Travelled,
+    /// It was there.
+    Existed,
+    /// The registry took it from another repository.
+    Mounted,
+}
+
+/// All pushes, pulls and starts that were measured, by scenario and then in the journey's order.
 pub(super) fn moved(log: &RunLog) -> Vec<Moved> {
     let header = &log.header;
-    let phases = || {
-        header
-            .journey
-            .iter()
-            .filter(|head| matches!(head.kind.as_str(), "pull" | "start"))
-    };
+    let phases = || header.journey.iter().filter(|head| head.kind != "build");
     let pairs = header
         .scenarios
         .iter()
-        .flat_map(|scenario| phases().map(move |head| (&scenario.name, &head.name)));
+        .flat_map(|scenario| phases().map(move |head| (scenario, head)));
     pairs
-        .filter_map(|(scenario, phase)| of_phase(log, scenario, phase))
+        .filter_map(|(scenario, head)| of_phase(log, scenario, head))
         .collect()
 }
 
-fn of_phase(log: &RunLog, scenario: &str, phase: &str) -> Option<Moved> {
-    let counts = |record: &&PhaseRecord| {
-        matches!(record.trial.round, Round::Measured(_))
-            && record.outcome == Outcome::Measured
-            && record.trial.scenario == scenario
-            && record.phase == phase
-    };
-    let records: Vec<&PhaseRecord> = log.phases.iter().filter(counts).collect();
-    let pulls: Vec<&PullTrace> = records.iter().filter_map(|record| record.pull.as_ref()).collect();
+fn of_phase(log: &RunLog, scenario: &ScenarioHead, head: &PhaseHead) -> Option<Moved> {
+    let records: Vec<&PhaseRecord> = measured(log, scenario, &head.name).collect();
+    if records.is_empty() {
+        return None;
+    }
+    let of_pushes = records
+        .iter()
+        .filter_map(|record| Some(record.push.as_ref()?.layers.iter().map(pushed).collect()));
+    let of_pulls = records
+        .iter()
+        .filter_map(|record| Some(record.pull.as_ref()?.layers.iter().map(pulled).collect()));
+    let traces: Vec<Vec<Told>> = of_pushes.chain(of_pulls).collect();
     let of_each: Vec<Vec<(&'static str, Nanos)>> = records.iter().filter_map(|record| parts(record)).collect();
-    let names = of_each.first()?.iter().map(|(name, _)| *name).enumerate();
-    let parts = names.map(|(at, name)| (name, median(of_each.iter().map(|parts| parts[at].1.0).collect())));
+    let names = of_each.first().into_iter().flatten().map(|(name, _)| *name);
+    let part = |(at, name): (usize, &'static str)| (name, median(of_each.iter().map(|parts| parts[at].1.0).collect()));
+    let manifests = records.iter().filter_map(|record| record.manifest.as_ref());
+    let new_bytes: Vec<u64> = manifests.map(|manifest| manifest.new_bytes.0).collect();
     Some(Moved {
-        scenario: scenario.to_owned(),
-        phase: phase.to_owned(),
-        rounds: of_each.len(),
+        scenario: scenario.name.clone(),
+        phase: head.name.clone(),
+        rounds: records.len(),
         wall: median(records.iter().map(|record| record.wall.0).collect()),
-        parts: parts.collect(),
-        layers: layers(&pulls),
+        parts: names.enumerate().map(part).collect(),
+        by_arrival: !of_each.is_empty() && head.kind != "start",
+        layers: layers(&traces),
+        new_bytes: (!new_bytes.is_empty()).then(|| Bytes(median(new_bytes).0)),
+        travelled: travelled::of_phase(log, scenario, head),
+        resources: resources_of(log, scenario, &head.name),
     })
 }
 
@@ -89,6 +113,15 @@ fn parts(record: &PhaseRecord) -> Option<Vec<(&'static str, Nanos)>> {
             ("anything else", parts.rest),
         ]);
     }
+    if let Some(push) = &record.push {
+        let parts = push.parts()?;
+        return Some(vec![
+            ("pushing", parts.pushing),
+            ("preparing", parts.preparing),
+            ("waiting", parts.waiting),
+            ("anything else", parts.rest),
+        ]);
+    }
     let start = record.start.as_ref()?;
     Some(vec![
         ("starting the container", start.running),
@@ -96,37 +129,70 @@ fn parts(record: &PhaseRecord) -> Option<Vec<(&'static str, Nanos)>> {
     ])
 }
 
-fn layers(pulls: &[&PullTrace]) -> Vec<MovedLayer> {
-    let Some(first) = pulls.first() else {
+/// What one round tells of a layer: its id, its fate, and when it was at what.
+struct Told<'l> {
+    id: &'l str,
+    fate: LayerFate,
+    stretches: Vec<(&'static str, Option<Stretch>)>,
+}
+
+fn pushed(layer: &LayerPush) -> Told<'_> {
+    Told {
+        id: &layer.id,
+        fate: match layer.outcome {
+            LayerOutcome::Pushed | LayerOutcome::Unknown => LayerFate::Travelled,
+            LayerOutcome::Exists => LayerFate::Existed,
+            LayerOutcome::Mounted => LayerFate::Mounted,
+        },
+        stretches: vec![
+            ("pushing", layer.pushing),
+            ("preparing", layer.preparing),
+            ("waiting", layer.waiting),
+        ],
+    }
+}
+
+fn pulled(layer: &LayerPull) -> Told<'_> {
+    Told {
+        id: &layer.id,
+        fate: match layer.outcome {
+            PullOutcome::Pulled | PullOutcome::Unknown => LayerFate::Travelled,
+            PullOutcome::Exists => LayerFate::Existed,
+        },
+        stretches: vec![("downloading", layer.downloading), ("extracting", layer.extracting)],
+    }
+}
+
+fn layers(rounds: &[Vec<Told>]) -> Vec<MovedLayer> {
+    let Some(first) = rounds.first() else {
         return Vec::new();
     };
-    if pulls.iter().any(|pull| pull.layers.len() != first.layers.len()) {
+    if rounds.iter().any(|layers| layers.len() != first.len()) {
         return Vec::new();
     }
-    let layer = |(at, layer): (usize, &LayerPull)| {
-        let time = |of: fn(&LayerPull) -> Option<crate::engine::Stretch>| {
-            let stretches = pulls.iter().filter_map(|pull| of(&pull.layers[at]));
+    let layer = |(at, layer): (usize, &Told)| {
+        let time = |(column, (name, _)): (usize, &(&'static str, Option<Stretch>))| {
+            let stretches = rounds.iter().filter_map(|layers| layers[at].stretches[column].1);
             let times: Vec<u64> = stretches
                 .map(|stretch| stretch.to.0.saturating_sub(stretch.from.0))
                 .collect();
-            (!times.is_empty()).then(|| median(times))
+            (*name, (!times.is_empty()).then(|| median(times)))
         };
         MovedLayer {
-            id: layer.id.clone(),
-            existed: layer.outcome == PullOutcome::Exists,
-            downloading: time(|layer| layer.downloading),
-            extracting: time(|layer| layer.extracting),
+            id: layer.id.to_owned(),
+            fate: layer.fate,
+            times: layer.stretches.iter().enumerate().map(time).collect(),
         }
     };
-    first.layers.iter().enumerate().map(layer).collect()
+    first.iter().enumerate().map(layer).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::analysis::sample;
-    use crate::engine::Stretch;
-    use crate::runner::event::{PhaseHead, StartTrace, TrialKey};
+    use crate::engine::{PullTrace, PushTrace};
+    use crate::runner::event::{Outcome, Resources, Round, StartTrace, TrialKey};
 
     fn seconds(seconds: f64) -> Nanos {
         Nanos::from_seconds(seconds)
@@ -201,30 +267,98 @@ mod tests {
         log
     }
 
+    /// A phase of the first scenario.
+    fn told(log: &RunLog, phase: &str) -> Option<Moved> {
+        let scenario = &log.header.scenarios[0].name;
+        let mut all = moved(log).into_iter();
+        all.find(|of| of.scenario == *scenario && of.phase == phase)
+    }
+
+    fn times(moved: &Moved) -> Vec<f64> {
+        moved.parts.iter().map(|(_, time)| time.seconds()).collect()
+    }
+
     #[test]
     fn pulls_and_starts_are_divided() {
-        let moved = moved(&log(&[1.0, 3.0, 2.0]));
-        assert_eq!(moved.len(), 2);
-        let [pull, start] = moved.as_slice() else {
-            panic!("two phases")
-        };
+        let log = log(&[1.0, 3.0, 2.0]);
+        let pull = told(&log, "cold pull").expect("measured");
         // The median of the factors is 2.
-        assert_eq!((pull.rounds, pull.wall), (3, seconds(8.0)));
-        let shown: Vec<_> = pull.parts.iter().map(|(_, time)| time.seconds()).collect();
-        assert_eq!(shown, [3.0, 1.0, 2.5, 1.5]);
-        assert_eq!(pull.layers[1].downloading, Some(seconds(4.0)));
-        assert_eq!(pull.layers[0].extracting, Some(seconds(3.0)));
-        assert_eq!((start.phase.as_str(), start.wall), ("cold start", seconds(2.0)));
+        assert_eq!((pull.rounds, pull.wall, pull.by_arrival), (3, seconds(8.0), true));
+        assert_eq!(times(&pull), [3.0, 1.0, 2.5, 1.5]);
+        assert_eq!(pull.layers[1].times[0], ("downloading", Some(seconds(4.0))));
+        assert_eq!(pull.layers[0].times[1], ("extracting", Some(seconds(3.0))));
+        let start = told(&log, "cold start").expect("measured");
+        assert_eq!((start.wall, start.by_arrival), (seconds(2.0), false));
         assert_eq!(start.parts[1], ("until it worked", seconds(1.5)));
     }
 
     #[test]
+    fn pushes_are_divided_where_their_engine_s_lines_were_timed() {
+        let mut log = sample::full();
+        let bare = told(&log, "cold push").expect("measured");
+        assert_eq!((bare.rounds, bare.wall, bare.by_arrival), (3, seconds(70.8), false));
+        assert_eq!((bare.parts, bare.layers), (vec![], vec![]));
+        assert_eq!(bare.new_bytes, Some(Bytes(105_300_000)));
+        let stretch = |from: f64, to: f64| {
+            Some(Stretch {
+                from: seconds(from),
+                to: seconds(to),
+            })
+        };
+        for record in log.phases.iter_mut().filter(|record| record.phase == "cold push") {
+            let sent = LayerPush {
+                id: "a1".into(),
+                outcome: LayerOutcome::Pushed,
+                preparing: stretch(1.0, 2.0),
+                waiting: None,
+                pushing: stretch(2.0, 60.0),
+            };
+            let there = LayerPush {
+                id: "b2".into(),
+                outcome: LayerOutcome::Exists,
+                preparing: stretch(1.0, 1.5),
+                ..LayerPush::default()
+            };
+            record.push = Some(PushTrace {
+                wall: record.wall,
+                layers: vec![sent, there],
+                ..PushTrace::default()
+            });
+        }
+        let push = told(&log, "cold push").expect("measured");
+        assert!(push.by_arrival);
+        assert_eq!(times(&push)[..3], [58.0, 1.0, 0.0]);
+        assert_eq!(
+            (push.layers[0].fate, push.layers[1].fate),
+            (LayerFate::Travelled, LayerFate::Existed)
+        );
+        let preparing = ("preparing", Some(seconds(0.5)));
+        assert_eq!(push.layers[1].times, [("pushing", None), preparing, ("waiting", None)]);
+    }
+
+    #[test]
     fn what_was_not_measured_is_not_told() {
-        assert_eq!(moved(&log(&[])), []);
+        assert_eq!(told(&log(&[]), "cold pull"), None);
         let mut log = log(&[1.0]);
         for record in &mut log.phases {
             record.outcome = Outcome::Skipped("no engine".into());
         }
         assert_eq!(moved(&log), []);
+    }
+
+    #[test]
+    fn a_phase_has_what_travelled_and_what_was_used_beside_it() {
+        let mut log = sample::layered();
+        let resources = Resources {
+            cpu: Some(seconds(1.0)),
+            ..Resources::default()
+        };
+        for record in &mut log.phases {
+            record.resources = Some(resources.clone());
+        }
+        let push = told(&log, "hot push").expect("measured");
+        assert_eq!(push.travelled.and_then(|of| of.uploaded), Some(Bytes(43_100)));
+        let used = push.resources.expect("told").phases;
+        assert_eq!((used.len(), used[0].phase.as_str()), (1, "hot push"));
     }
 }

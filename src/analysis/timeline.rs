@@ -1,5 +1,5 @@
 //! When everything in a run happened: trials, their phases, the steps of builds, the steps' parts, downloads, and the parts
-//! of pulls and starts. From the journal alone. Not for: figures over rounds (those are in [`Report`](super::Report)) or any layout.
+//! of pushes, pulls and starts. From the journal alone. Not for: figures over rounds (those are in [`Report`](super::Report)) or any layout.
 //!
 //! Phases are told by the wall clock of the machine that ran bakeoff, steps and their parts by the builder's, downloads
 //! by the mirror's. The engine is on the same machine, so these are one clock; the times stand as they were told.
@@ -90,7 +90,7 @@ pub struct PhaseTime {
     pub steps: Vec<StepTime>,
     /// What a build downloaded through the mirror.
     pub downloads: Vec<DownloadTime>,
-    /// What a pull did with each layer, and what a start waited for, each with its name.
+    /// What a push or a pull did with each layer, and what a start waited for, each with its name.
     pub parts: Vec<(String, Stretch)>,
 }
 
@@ -226,13 +226,18 @@ fn phase(log: &RunLog, record: &PhaseRecord, reader: &mut StepReader) -> PhaseTi
     }
 }
 
-/// The parts of a pull or a start that began at `start`: their times are told from the request on.
+/// The parts of a push, a pull or a start that began at `start`: their times are told from the request on.
 fn parts(record: &PhaseRecord, start: u64) -> Vec<(String, Stretch)> {
     let stretch = |from: Nanos, to: Nanos| Stretch {
         start: start + from.0,
         end: start + to.0.max(from.0),
     };
     let mut parts = Vec::new();
+    for layer in record.push.iter().flat_map(|push| &push.layers) {
+        let part =
+            |told: crate::engine::Stretch| (format!("pushing {}", clean(&layer.id)), stretch(told.from, told.to));
+        parts.extend(layer.pushing.map(part));
+    }
     for layer in record.pull.iter().flat_map(|pull| &pull.layers) {
         for (what, told) in [("downloading", layer.downloading), ("extracting", layer.extracting)] {
             let part =

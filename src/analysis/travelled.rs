@@ -1,9 +1,10 @@
 //! What travelled in each phase of a scenario, and how long a push or a pull would take over slower links. Not for: what a
 //! build downloaded, request by request (that is `downloads`).
 
+use super::attribution::measured;
 use super::downloads::downloaded;
 use crate::journal::RunLog;
-use crate::runner::event::{Blobs, Outcome, PhaseHead, PhaseRecord, RegistryTraffic, Round, ScenarioHead};
+use crate::runner::event::{Blobs, PhaseHead, PhaseRecord, RegistryTraffic, ScenarioHead};
 use crate::units::{Bytes, Nanos};
 
 /// The links that times are computed for, in Mbit/s: a poor uplink, an office's, a data centre's.
@@ -67,17 +68,9 @@ pub(super) fn travelled(log: &RunLog, scenario: &ScenarioHead) -> Vec<Travelled>
     journey.filter_map(|head| of_phase(log, scenario, head)).collect()
 }
 
-fn of_phase(log: &RunLog, scenario: &ScenarioHead, head: &PhaseHead) -> Option<Travelled> {
-    let records: Vec<&PhaseRecord> = log
-        .phases
-        .iter()
-        .filter(|record| {
-            matches!(record.trial.round, Round::Measured(_))
-                && record.outcome == Outcome::Measured
-                && record.trial.scenario == scenario.name
-                && record.phase == head.name
-        })
-        .collect();
+/// The same of one phase.
+pub(super) fn of_phase(log: &RunLog, scenario: &ScenarioHead, head: &PhaseHead) -> Option<Travelled> {
+    let records: Vec<&PhaseRecord> = measured(log, scenario, &head.name).collect();
     let (pushes, pulls) = (head.kind == "push", head.kind == "pull");
     let at_registry = |is_told: bool, read: fn(&RegistryTraffic) -> Blobs| {
         let read = |record: &&PhaseRecord| Some(read(&record.travelled?.registry?).size);

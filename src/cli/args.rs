@@ -11,7 +11,7 @@ use crate::stats::Effect;
 use crate::suite::NetworkMode;
 use crate::units::Link;
 
-/// Measures how long container images take to build and push, cold and hot, and says which Dockerfile wins.
+/// Measures how long container images take to build, push, pull and start, cold and hot, and says which Dockerfile wins.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100, after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -23,21 +23,26 @@ const EXAMPLES: &str = "\
 Examples:
   bakeoff doctor                                    is this machine ready?
   bakeoff plan scenarios/published.toml             what would run, and how long it would take
-  bakeoff run scenarios/published.toml --rounds 3   measure
+  bakeoff run scenarios/published.toml              measure builds and pushes, cold and hot
+  bakeoff run scenarios/journey.toml                measure an image's whole way: build, push, pull and start
   bakeoff run --resume latest                       go on with a run that was killed
   bakeoff report latest --format markdown           the last run's table again, from its journal
   bakeoff explain latest uv-single                  which instruction costs it, and why it ran again
   bakeoff compare latest --baseline-scenario pip-single
                                                     who is faster, and how sure is that?
+  bakeoff power latest --effect 5%                  how many rounds it takes to see 5 %
+  bakeoff history add latest                        keep the run, with commit and branch
+  bakeoff check latest                              end with 10 if something got slower since the runs before
+  bakeoff trend --since 90d                         where figures have changed
   bakeoff export latest --to junit -o junit.xml     the run for another tool; `export --help` names all
   bakeoff mirror stats                              what builds have downloaded, for replay
 
 Exit codes: 0 done, 2 usage, 3 suite or fixture wrong, 4 no engine, registry or base image,
-5 a build or push failed, 10 regression, 11 inconclusive, 130 interrupted, 1 anything else.";
+5 a phase failed, 10 regression, 11 inconclusive, 130 interrupted, 1 anything else.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Measure a suite: build and push every scenario, cold and hot
+    /// Measure a suite: build every scenario, push, pull and start it, cold and hot
     Run(Run),
     /// Show what a run would do, in order, without touching an engine
     Plan(Plan),
@@ -123,7 +128,14 @@ const OF_A_NEW_RUN: [&str; 13] = [
     "no_layer_scan",
 ];
 
+const PLAN: &str = "\
+Examples:
+  bakeoff plan scenarios/published.toml                     every trial in its order, and how long it takes
+  bakeoff plan scenarios/published.toml --scenario 'uv-*'   of two of the approaches alone
+  bakeoff plan my-suite.toml --seed 7 --rounds 10           the order that `run` has with that seed";
+
 #[derive(Debug, Args)]
+#[command(after_help = PLAN)]
 pub(super) struct Plan {
     /// The suite file
     pub(super) suite: PathBuf,
@@ -165,7 +177,14 @@ pub(super) struct Run {
     pub(super) verbose: bool,
 }
 
+const REPORT: &str = "\
+Examples:
+  bakeoff report latest                                     the last run's table, in the terminal
+  bakeoff report latest --format html -o report.html        a page with charts, in one file
+  bakeoff report 20261121 --format csv                      one line for each phase of each round";
+
 #[derive(Debug, Args)]
+#[command(after_help = REPORT)]
 pub(super) struct Report {
     /// A run's folder, its id or the beginning of it, or `latest`
     pub(super) run: String,
@@ -177,14 +196,24 @@ pub(super) struct Report {
     pub(super) output: Option<PathBuf>,
 }
 
+const EXPLAIN: &str = "\
+Examples:
+  bakeoff explain latest uv-single                          the Dockerfile with its times, cold beside hot
+  bakeoff explain latest uv-single --phase \"hot build\"     one build, with shares and what could be saved
+  bakeoff explain latest 'uv-*' --phase \"hot push\"         how pushes divide, and which bytes they sent
+  bakeoff explain latest uv-single --format markdown        for a pull request
+
+docs/attribution.md defines each figure, and says how far it can be trusted.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EXPLAIN)]
 pub(super) struct Explain {
     /// A run's folder, its id or the beginning of it, or `latest`
     pub(super) run: String,
     /// The scenario: its full or base name; `*` and `?` stand for any text and any character
     pub(super) scenario: String,
-    /// Only this build, with shares and what could be saved, or this pull or start, such as "hot build" [default: all builds
-    /// side by side]
+    /// Only this build, with shares and what could be saved, or this push, pull or start, such as "hot build" [default: all
+    /// builds side by side]
     #[arg(long, value_name = "NAME")]
     pub(super) phase: Option<String>,
     /// How to show it
@@ -225,7 +254,14 @@ pub(super) struct Check {
     pub(super) format: ListFormat,
 }
 
+const TREND: &str = "\
+Examples:
+  bakeoff trend                                             every figure of this branch, and where it changed
+  bakeoff trend --metric \"hot *\" --scenario 'uv-*'         some of them
+  bakeoff trend --suite published --branch main --since 90d the last three months of main";
+
 #[derive(Debug, Args)]
+#[command(after_help = TREND)]
 pub(super) struct Trend {
     #[command(flatten)]
     pub(super) database: super::history::args::Database,
@@ -280,13 +316,25 @@ pub(super) struct Compare {
     pub(super) format: ExplainFormat,
 }
 
+const POWER: &str = "\
+Examples:
+  bakeoff power latest                                      rounds and hours that it takes to see 5 %
+  bakeoff power latest --effect 2%                          and 2 %
+  bakeoff power latest --baseline-scenario uv-single        compared with another scenario than the first
+
+Fewer than 6 rounds never show anything. docs/statistics.md says how this is reckoned.";
+
 #[derive(Debug, Args)]
+#[command(after_help = POWER)]
 pub(super) struct Power {
     /// A run's folder, its id or the beginning of it, or `latest`: its rounds show how much the machine varies
     pub(super) run: String,
     /// The difference to find, such as 5%
     #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = effect)]
     pub(super) effect: Effect,
+    /// The scenario that the others are compared with [default: the suite's first]
+    #[arg(long, value_name = "NAME")]
+    pub(super) baseline_scenario: Option<String>,
     /// How to show it
     #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
     pub(super) format: ListFormat,

@@ -9,6 +9,7 @@ use crate::analysis::{self, Figure, RowKind, figures};
 use crate::journal::{self, RunLog};
 use crate::report;
 use crate::stats::{ComparePolicy, Effect, Level, Noise, Pairs};
+use crate::units::Nanos;
 
 pub(super) fn compare(arguments: &Compare) -> Result<(), Failure> {
     let log = read(&arguments.run)?;
@@ -58,20 +59,20 @@ pub(super) fn power(arguments: &Power) -> Result<(), Failure> {
             && (log.header.questions.is_empty() || log.header.questions.contains(&figure.metric))
     };
     let times: Vec<&Figure> = figures.iter().filter(asked).collect();
-    let first = log
-        .header
-        .scenarios
-        .first()
-        .map(|scenario| scenario.name.clone())
-        .unwrap_or_default();
+    let baseline = if let Some(name) = &arguments.baseline_scenario {
+        analysis::scenario_named(&log, name)?
+    } else {
+        let first = log.header.scenarios.first();
+        first.map(|scenario| scenario.name.clone()).unwrap_or_default()
+    };
     let pairs_of = |metric: &str| -> Vec<(&Figure, Pairs)> {
         let of_metric: Vec<&&Figure> = times.iter().filter(|figure| figure.metric == metric).collect();
-        let Some(baseline) = of_metric.iter().find(|figure| figure.scenario == first) else {
+        let Some(of_baseline) = of_metric.iter().find(|figure| figure.scenario == baseline) else {
             return Vec::new();
         };
-        let others = of_metric.iter().filter(|figure| figure.scenario != first);
+        let others = of_metric.iter().filter(|figure| figure.scenario != baseline);
         others
-            .filter_map(|figure| Some((**figure, analysis::pairs(&figure.points, &baseline.points).ok()?)))
+            .filter_map(|figure| Some((**figure, analysis::pairs(&figure.points, &of_baseline.points).ok()?)))
             .collect()
     };
     let mut metrics: Vec<&str> = times.iter().map(|figure| figure.metric.as_str()).collect();
@@ -87,39 +88,53 @@ pub(super) fn power(arguments: &Power) -> Result<(), Failure> {
         .map(|(figure, pairs)| Needed {
             scenario: figure.scenario.clone(),
             metric: figure.metric.clone(),
-            baseline: first.clone(),
+            baseline: baseline.clone(),
             rounds: pairs.rounds().len(),
             takes: Noise::observed(pairs)
                 .map(|noise| noise.rounds_needed(arguments.effect, level, Level::NINETY_PERCENT)),
         })
         .collect();
-    let round = round_time(&log);
+    let takes = Takes {
+        round: analysis::round_time(&log).map(Nanos::seconds),
+        warmup: log.header.warmup,
+    };
     print(&match arguments.format {
-        ListFormat::Json => json(&needed, arguments.effect, round),
-        ListFormat::Terminal => lines(&needed, arguments.effect, round),
+        ListFormat::Json => json(&needed, arguments.effect, &takes),
+        ListFormat::Terminal => lines(&needed, arguments.effect, &takes),
     })
 }
 
-/// What a round of the run took, in seconds: from the beginning of its first phase to the end of its last trial is not known, so
-/// the sum of its phases, to which set-up and clean-up come.
-fn round_time(log: &RunLog) -> Option<f64> {
-    let measured = log.phases.iter().map(|phase| phase.wall.seconds()).sum::<f64>();
-    let rounds = log
-        .phases
-        .iter()
-        .map(|phase| phase.trial.round)
-        .collect::<std::collections::BTreeSet<_>>();
-    let count = u32::try_from(rounds.len()).ok().filter(|count| *count > 0)?;
-    Some(measured / f64::from(count))
+/// How long runs like this one take.
+struct Takes {
+    /// A round, in seconds by the clock; `None` if none ran through.
+    round: Option<f64>,
+    /// The rounds that are discarded, for which a user waits as well.
+    warmup: u32,
 }
 
-fn hours(needed: &Needed, round: Option<f64>) -> Option<f64> {
-    #[allow(clippy::cast_precision_loss, reason = "a number of rounds")]
-    let rounds = needed.takes?.rounds as f64;
-    Some(rounds * round? / 3600.0)
+impl Takes {
+    /// The hours that a user waits for a run with so many rounds.
+    fn hours(&self, needed: &Needed) -> Option<f64> {
+        #[allow(clippy::cast_precision_loss, reason = "a number of rounds")]
+        let rounds = needed.takes?.rounds as f64;
+        Some((rounds + f64::from(self.warmup)) * self.round? / 3600.0)
+    }
+
+    /// What those hours are.
+    fn note(&self) -> String {
+        if self.round.is_none() {
+            return "How long that takes is not known: no trial of some scenario ran through.".to_owned();
+        }
+        let with = match self.warmup {
+            0 => "set-up and clean-up".to_owned(),
+            1 => "set-up, clean-up and a discarded round".to_owned(),
+            several => format!("set-up, clean-up and {several} discarded rounds"),
+        };
+        format!("Hours are those of a whole run by the clock, with {with}.")
+    }
 }
 
-fn lines(all: &[Needed], effect: Effect, round: Option<f64>) -> String {
+fn lines(all: &[Needed], effect: Effect, run: &Takes) -> String {
     let mut text = format!(
         "Rounds that it takes to find a difference of {} in nine of ten runs, each scenario with {}:\n\n",
         crate::report::percent(effect.share()),
@@ -133,7 +148,7 @@ fn lines(all: &[Needed], effect: Effect, round: Option<f64>) -> String {
     };
     let (metric, scenario) = (width(&|needed| &needed.metric), width(&|needed| &needed.scenario));
     for needed in all {
-        let takes = match (needed.takes, hours(needed, round)) {
+        let takes = match (needed.takes, run.hours(needed)) {
             (Some(takes), Some(hours)) => format!("{} rounds, {hours:.1} h", takes.rounds),
             (Some(takes), None) => format!("{} rounds", takes.rounds),
             (None, _) => "not known: one round shows no variation".to_owned(),
@@ -145,26 +160,27 @@ fn lines(all: &[Needed], effect: Effect, round: Option<f64>) -> String {
     }
     let rounds = all.iter().map(|needed| needed.rounds).min().unwrap_or_default();
     text.push_str(&format!(
-        "\nBy the variation of the run's own rounds ({rounds} or more), at a level of 5 % over these {} questions together. Hours are those \
-         of whole rounds of all scenarios, without set-up and clean-up. Few rounds tell little of the variation: plan for more.\n",
-        all.len()
+        "\nBy the variation of the run's own rounds ({rounds} or more), at a level of 5 % over these {} questions together. {} Few \
+         rounds tell little of the variation: plan for more.\n",
+        all.len(),
+        run.note()
     ));
     text
 }
 
-fn json(all: &[Needed], effect: Effect, round: Option<f64>) -> String {
+fn json(all: &[Needed], effect: Effect, run: &Takes) -> String {
     let entry = |needed: &Needed| {
         serde_json::json!({
             "metric": needed.metric, "scenario": needed.scenario, "baseline": needed.baseline, "rounds": needed.rounds,
             "needed_rounds": needed.takes.map(|takes| takes.rounds),
             "at_least_rounds": needed.takes.map(|takes| takes.at_least),
-            "hours": hours(needed, round),
+            "hours": run.hours(needed),
         })
     };
     let questions: Vec<_> = all.iter().map(entry).collect();
     let document = serde_json::json!({
         "schema": 1, "effect": effect.share(), "level": Level::FIVE_PERCENT.get(), "power": Level::NINETY_PERCENT.get(),
-        "questions": questions,
+        "round_seconds": run.round, "warmup_rounds": run.warmup, "questions": questions,
     });
     format!("{document:#}\n")
 }

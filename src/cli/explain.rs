@@ -1,4 +1,4 @@
-//! `bakeoff explain`: where the time of one scenario's builds, or of a pull or a start, went, from the journal alone.
+//! `bakeoff explain`: where the time of one scenario's builds, or of a push, a pull or a start, went, from the journal alone.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -8,37 +8,42 @@ use super::{Failure, paths, style};
 use crate::analysis::{Attribution, Moved, Report};
 use crate::journal;
 use crate::report::{explain, explain_moved};
+use crate::runner::event::PhaseHead;
 use crate::suite::{nearest, wildcard};
 
 pub(super) fn explain_scenarios(arguments: &Arguments) -> Result<(), Failure> {
     let dir = journal::resolve(Path::new(paths::RUNS), &arguments.run)?;
-    let report = Report::of(&journal::read(&dir)?);
+    let log = journal::read(&dir)?;
+    let report = Report::of(&log);
     let scenarios = chosen(&report, &arguments.scenario)?;
     let is_chosen = |scenario: &String| scenarios.contains(&scenario.as_str());
-    let told: Vec<&Attribution> = report
-        .attributions
-        .iter()
-        .filter(|of| is_chosen(&of.scenario))
-        .collect();
-    let moved: Vec<&Moved> = report.moved.iter().filter(|of| is_chosen(&of.scenario)).collect();
     let phase = arguments.phase.as_deref();
-    let of_phase: Vec<&Moved> = moved.iter().copied().filter(|of| phase == Some(&of.phase)).collect();
+    let journey = &log.header.journey;
+    let known = || journey.iter().map(|head| head.name.as_str());
+    if let Some(name) = phase.filter(|name| !known().any(|known| known == *name)) {
+        return Err(unknown("phase", name, &known().collect::<Vec<_>>()));
+    }
+    // Without a phase it is about builds.
+    let moves = |head: &PhaseHead| head.kind != "build" && phase == Some(&head.name);
+    let nothing = |what: &str| Failure::NothingMeasured {
+        what: what.to_owned(),
+        scenarios: scenarios.join(", "),
+    };
     let mut text = Vec::new();
-    if of_phase.is_empty() {
-        if told.is_empty() {
-            return Err(Failure::NothingMeasured(scenarios.join(", ")));
+    if journey.iter().any(moves) {
+        let of_phase = report.moved.iter().filter(|of| phase == Some(&of.phase));
+        let of_phase: Vec<&Moved> = of_phase.filter(|of| is_chosen(&of.scenario)).collect();
+        if of_phase.is_empty() {
+            return Err(nothing(phase.unwrap_or_default()));
         }
-        if let Some(phase) = phase {
-            let builds = told[0].builds.iter().map(|build| build.phase.as_str());
-            if !builds.clone().any(|build| build == phase) {
-                let first = moved.iter().filter(|of| of.scenario == told[0].scenario);
-                let known: Vec<&str> = builds.chain(first.map(|of| of.phase.as_str())).collect();
-                return Err(unknown("build, pull or start", phase, &known));
-            }
+        explain_moved(&of_phase, arguments.format.into(), style(), &mut text)?;
+    } else {
+        let told = report.attributions.iter().filter(|of| is_chosen(&of.scenario));
+        let told: Vec<&Attribution> = told.collect();
+        if told.is_empty() {
+            return Err(nothing("build"));
         }
         explain(&told, phase, arguments.format.into(), style(), &mut text)?;
-    } else {
-        explain_moved(&of_phase, arguments.format.into(), style(), &mut text)?;
     }
     let written = std::io::stdout().lock().write_all(&text);
     written.map_err(|source| Failure::Output {

@@ -75,8 +75,8 @@ pub(super) enum Failure {
         known: Vec<String>,
         nearest: Option<String>,
     },
-    #[error("no build of {0} was measured")]
-    NothingMeasured(String),
+    #[error("no {what} of {scenarios} was measured")]
+    NothingMeasured { what: String, scenarios: String },
     #[error("there are no recordings in {}", .0.display())]
     NoRecordings(PathBuf),
     #[error("there are several recordings: {}", .0.join(", "))]
@@ -178,7 +178,8 @@ impl Failure {
                 CompareError::OtherSuite(_)
                 | CompareError::OtherMachine(_)
                 | CompareError::UnknownScenario { .. }
-                | CompareError::AmbiguousScenario { .. },
+                | CompareError::AmbiguousScenario { .. }
+                | CompareError::NoSecondScenario { .. },
             )
             | Self::Send(SendError::Setting { .. } | SendError::Format(_))
             | Self::WhichRecording(_)
@@ -203,7 +204,7 @@ impl Failure {
             | Self::NoHome(_)
             | Self::Output { .. }
             | Self::LeftOver(_)
-            | Self::NothingMeasured(_)
+            | Self::NothingMeasured { .. }
             | Self::Option { .. } => 1,
         }
     }
@@ -216,6 +217,9 @@ impl Failure {
             Self::Journal(error) => error.hint(),
             Self::History(error) | Self::Gate(GateError::History(error)) => error.hint(),
             Self::Compare(error) => error.hint(),
+            Self::NothingToCompare(_) => Some(
+                "measure two scenarios or more, each in rounds that count; `bakeoff report` shows what the run measured".into(),
+            ),
             Self::NoSeries(_) => Some("`bakeoff history list` shows what it holds, and of which branches".into()),
             Self::UnfinishedRun(run) => Some(format!("`bakeoff run --resume {run}` goes on with it")),
             Self::Recording(error) => recording_hint(error),
@@ -267,9 +271,8 @@ impl Failure {
             Self::NoHome(_) => Some("set HOME or XDG_CACHE_HOME".into()),
             Self::Export(error) => export_hint(error),
             Self::Send(error) => error.hint(),
-            Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
+            Self::NothingMeasured { .. } => Some("`bakeoff report` says why".into()),
             Self::NotInRun { .. }
-            | Self::NothingToCompare(_)
             | Self::Gate(GateError::Policy(_))
             | Self::Input { .. }
             | Self::Report(_)

@@ -15,6 +15,7 @@ pub mod isolated;
 pub mod layers;
 pub mod lock;
 mod pull;
+mod push;
 pub mod reaper;
 pub mod registry;
 pub mod registry_log;
@@ -30,10 +31,11 @@ use crate::units::Bytes;
 pub use choice::{Compression, ENGINE_CHOICES, EngineChoice, ImageStore};
 pub use grants::{GrantError, Grants, SecretSource};
 pub use pull::{LayerPull, PullOutcome, PullParts, PullTrace, Stretch};
+pub use push::{LayerOutcome, LayerPush, PushParts, PushTrace};
 pub use types::{
     BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
-    EngineInfo, HistoryEntry, ImageDetails, Interval, LayerOutcome, LayerPush, LogLine, Observer, Owned, OwnedKind,
-    Powers, Progress, Publish, PushTrace, Source, StepPart, StepTrace,
+    EngineInfo, HistoryEntry, ImageDetails, Interval, LogLine, Observer, Owned, OwnedKind, Powers, Progress, Publish,
+    Source, StepPart, StepTrace,
 };
 
 /// The label that everything bakeoff makes carries; its value is the run's id.

@@ -67,35 +67,40 @@ impl PullTrace {
     /// Divides the wall time into its parts, which sum to it.
     #[must_use]
     pub fn parts(&self) -> PullParts {
-        let stretches = |of: fn(&LayerPull) -> Option<Stretch>| -> Vec<Stretch> {
-            let within = |stretch: Stretch| Stretch {
-                from: stretch.from.min(self.wall),
-                to: stretch.to.min(self.wall),
-            };
-            self.layers.iter().filter_map(of).map(within).collect()
-        };
-        let (down, out) = (
+        let stretches =
+            |of: fn(&LayerPull) -> Option<Stretch>| -> Vec<Stretch> { self.layers.iter().filter_map(of).collect() };
+        let lists = [
             stretches(|layer| layer.downloading),
             stretches(|layer| layer.extracting),
-        );
-        let mut edges: Vec<Nanos> = down.iter().chain(&out).flat_map(|of| [of.from, of.to]).collect();
-        edges.extend([Nanos(0), self.wall]);
-        edges.sort_unstable();
-        edges.dedup();
+        ];
         let mut parts = PullParts::default();
-        for pair in edges.windows(2) {
-            let (from, to) = (pair[0], pair[1]);
-            let goes_on = |list: &[Stretch]| list.iter().any(|of| of.from <= from && to <= of.to);
-            let part = match (goes_on(&down), goes_on(&out)) {
-                (true, true) => &mut parts.both,
-                (true, false) => &mut parts.downloading,
-                (false, true) => &mut parts.extracting,
-                (false, false) => &mut parts.rest,
+        for (time, goes_on) in pieces(self.wall, &lists) {
+            let part = match goes_on {
+                [true, true] => &mut parts.both,
+                [true, false] => &mut parts.downloading,
+                [false, true] => &mut parts.extracting,
+                [false, false] => &mut parts.rest,
             };
-            part.0 += to.0 - from.0;
+            part.0 += time.0;
         }
         parts
     }
+}
+
+/// Cuts a time wherever something in the lists begins or ends: for each piece its length, and which of the lists go on in it.
+/// The pieces sum to the time; what lies beyond it is left out.
+pub(super) fn pieces<const N: usize>(wall: Nanos, lists: &[Vec<Stretch>; N]) -> Vec<(Nanos, [bool; N])> {
+    let mut edges: Vec<Nanos> = lists.iter().flatten().flat_map(|of| [of.from, of.to]).collect();
+    edges.extend([Nanos(0), wall]);
+    edges.retain(|edge| *edge <= wall);
+    edges.sort_unstable();
+    edges.dedup();
+    let piece = |pair: &[Nanos]| {
+        let (from, to) = (pair[0], pair[1]);
+        let goes_on = |list: &Vec<Stretch>| list.iter().any(|of| of.from <= from && to <= of.to);
+        (Nanos(to.0 - from.0), lists.each_ref().map(goes_on))
+    };
+    edges.windows(2).map(piece).collect()
 }
 
 #[cfg(test)]

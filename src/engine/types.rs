@@ -211,39 +211,6 @@ pub struct BuildFailure {
     pub trace: BuildTrace,
 }
 
-/// A finished push.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PushTrace {
-    /// The client's monotonic time from the request to the end of the stream.
-    pub wall: Nanos,
-    /// Each layer's fate, in the order in which the engine named them.
-    pub layers: Vec<LayerPush>,
-    /// The manifest's digest.
-    pub digest: String,
-}
-
-/// What happened to one layer in a push.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayerPush {
-    /// The engine's short id of the layer.
-    pub id: String,
-    /// Its fate.
-    pub outcome: LayerOutcome,
-}
-
-/// The fate of a layer in a push.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LayerOutcome {
-    /// Sent.
-    Pushed,
-    /// The registry had it.
-    Exists,
-    /// The registry took it from another repository.
-    Mounted,
-    /// The engine said nothing final of it.
-    Unknown,
-}
-
 /// What the engine knows of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageDetails {

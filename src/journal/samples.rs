@@ -376,6 +376,7 @@ pub fn push_phase() -> PhaseRecord {
                 .map(|outcome| LayerPush {
                     id: "8d5ac3489996".to_owned(),
                     outcome,
+                    ..LayerPush::default()
                 })
                 .collect(),
             digest: "sha256:cc".to_owned(),

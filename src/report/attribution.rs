@@ -1,7 +1,7 @@
 //! The words for where the time went and for what broke the cache. Not for: where they stand.
 
 use crate::analysis::{
-    Attribution, BuildTime, CacheBreak, InstructionRef, Origin, PhaseUse, Report, StepCell, StepState,
+    Attribution, BuildTime, CacheBreak, InstructionRef, Origin, PhaseUse, Report, ResourceUse, StepCell, StepState,
 };
 use crate::units::Nanos;
 
@@ -283,12 +283,12 @@ pub(super) fn texts(of: &Attribution, phase: Option<&str>) -> Vec<String> {
         None => silence(of, build).map(|text| format!("{}: {text}", build.phase)),
     };
     let texts = of.builds.iter().filter(wanted).filter_map(text);
-    texts.chain(resources(of, phase)).collect()
+    let used = of.resources.as_ref().and_then(|used| resources(used, phase));
+    texts.chain(used).collect()
 }
 
 /// What the phases, or one of them, used of the machine, and why something is missing.
-fn resources(of: &Attribution, phase: Option<&str>) -> Option<String> {
-    let used = of.resources.as_ref()?;
+pub(super) fn resources(used: &ResourceUse, phase: Option<&str>) -> Option<String> {
     let wanted = |used: &&PhaseUse| phase.is_none_or(|phase| phase == used.phase);
     let figures = |used: &PhaseUse| {
         let figures = [

@@ -59,7 +59,7 @@ fn markdown(compared: &Compared, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "# {}\n", escaped(&title(compared)))?;
     let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
     writeln!(out, "{}", line(&head(compared).map(|cell| escaped(&cell))))?;
-    writeln!(out, "|---|---|--:|--:|--:|---|")?;
+    writeln!(out, "|---|---|--:|--:|--:|--:|---|")?;
     for row in &compared.rows {
         writeln!(out, "{}", line(&cells(row).map(|cell| escaped(&cell))))?;
     }
@@ -76,7 +76,7 @@ fn title(compared: &Compared) -> String {
     }
 }
 
-fn head(compared: &Compared) -> [String; 6] {
+fn head(compared: &Compared) -> [String; 7] {
     let baseline = match compared.design {
         Design::WithinRun => compared.baseline.clone(),
         Design::BetweenRuns | Design::BetweenMachines => "before".to_owned(),
@@ -87,17 +87,24 @@ fn head(compared: &Compared) -> [String; 6] {
         "median".into(),
         baseline,
         "ratio".into(),
+        "P(beats)".into(),
         "answer".into(),
     ]
 }
 
-fn cells(row: &ComparedRow) -> [String; 6] {
+fn cells(row: &ComparedRow) -> [String; 7] {
     let (subject, baseline) = row.medians;
-    let (ratio, answer) = match &row.answer {
-        Answer::Tested(comparison) => (ratio(comparison), words(comparison)),
-        Answer::Ratio(ratio) => (times(*ratio), "not asked".to_owned()),
-        Answer::Same => ("1.00×".to_owned(), "the same in every round".to_owned()),
-        Answer::NoRatio => (String::new(), "not comparable: one of them is nothing".to_owned()),
+    let (ratio, beats, answer) = match &row.answer {
+        Answer::Tested(comparison) => {
+            let beats = format!("{:.0} %", 100.0 * comparison.wins.probability());
+            (ratio(comparison), beats, words(comparison))
+        }
+        Answer::Ratio(ratio) => (times(*ratio), String::new(), "not asked".to_owned()),
+        Answer::Same => ("1.00×".to_owned(), String::new(), "the same in every round".to_owned()),
+        Answer::NoRatio => {
+            let answer = "not comparable: one of them is nothing";
+            (String::new(), String::new(), answer.to_owned())
+        }
     };
     [
         row.metric.clone(),
@@ -105,6 +112,7 @@ fn cells(row: &ComparedRow) -> [String; 6] {
         row.kind.show(subject),
         row.kind.show(baseline),
         ratio,
+        beats,
         answer,
     ]
 }
@@ -187,7 +195,14 @@ fn notes(compared: &Compared) -> Vec<String> {
         Design::BetweenRuns => "the Wilcoxon-Mann-Whitney test on logarithms",
         Design::BetweenMachines => "the Wilcoxon-Mann-Whitney test on the rounds' ratios",
     };
+    let share = match compared.design {
+        Design::WithinRun => "of the rounds",
+        Design::BetweenRuns | Design::BetweenMachines => "of all pairs of a round here and a round there",
+    };
     let mut notes = compared.notes.clone();
+    notes.push(format!(
+        "P(beats) is the share {share} in which the figure was the smaller one, with half of each tie."
+    ));
     notes.push(format!(
         "{} rows were tested together: {asked}. Exact {tests}, corrected by Holm's method so that a table without any difference \
          shows one in at most {} of runs; p-values are after that. From {} on a difference matters. docs/statistics.md has the formulas.",

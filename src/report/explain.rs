@@ -12,7 +12,7 @@ use crate::analysis::{Attribution, Layers, Origin, StepCell, StepState};
 use crate::units::Nanos;
 
 /// The columns that are used where nobody says how many there are.
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 /// So much of the Dockerfile's text is shown at least, however many columns the times take.
 const TEXT: usize = 24;
 /// The widest word of a column's head.
@@ -194,7 +194,7 @@ fn paint(paint: Paint, text: &str) -> String {
     text.replacen(words, &paint.force_styling(true).apply_to(words).to_string(), 1)
 }
 
-fn strong(text: &str, color: bool) -> String {
+pub(super) fn strong(text: &str, color: bool) -> String {
     if color {
         paint(Paint::new().bold(), text)
     } else {
@@ -413,7 +413,7 @@ fn look(cell: &StepCell) -> Look {
 }
 
 /// A text in lines that are not wider than this.
-fn wrapped(text: &str, width: usize) -> String {
+pub(super) fn wrapped(text: &str, width: usize) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let last = lines.last().map_or(0, |line| console::measure_text_width(line));

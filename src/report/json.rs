@@ -31,7 +31,7 @@ struct Document<'a> {
     downloads: Vec<Build<'a>>,
     /// Where the time of the builds went, by scenario.
     attributions: Vec<attribution::Attribution<'a>>,
-    /// How the time of pulls and starts divides; absent if there are none.
+    /// Pushes, pulls and starts: how their time divides, what travelled, what was used; absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     moved: Vec<moved::Moved<'a>>,
     published_source: Option<&'a str>,

@@ -127,16 +127,27 @@ fn figure(layers: &[Layer]) -> String {
     .join(", ")
 }
 
-/// What each image shares with the first one, and what is wasted in it.
+/// Whether an image is one of several of its name, what each shares with the first one, and what is wasted in it.
 pub(super) fn texts(of: &Layers) -> Vec<String> {
     let first = of.images.first().map_or("", |image| image.image.as_str());
     of.images
         .iter()
         .flat_map(|image| {
             let reuse = image.reuse.as_ref().map(|reuse| reused(&image.image, first, reuse));
-            reuse.into_iter().chain(wasted(image))
+            rebuilt(image).into_iter().chain(reuse).chain(wasted(image))
         })
         .collect()
+}
+
+/// What a name that was built several times can't tell.
+fn rebuilt(image: &ImageLayers) -> Option<String> {
+    (image.builds > 1).then(|| {
+        format!(
+            "The journey builds the {} image {} times, and the last one is shown: those before it are gone when a trial ends, so \
+             that what it kept of them is not known. Images with names of their own are compared.",
+            image.image, image.builds
+        )
+    })
 }
 
 fn reused(image: &str, first: &str, reuse: &Reuse) -> String {
@@ -296,5 +307,11 @@ mod tests {
         of.images[1].layers[3].size = None;
         of.images[1].layers[3].blob = None;
         assert_eq!(table(&of)[2].figures[1], "new");
+        of.images[1].builds = 2;
+        assert!(
+            texts(&of)[1].starts_with("The journey builds the hot image 2 times, and the last one is shown"),
+            "{:?}",
+            texts(&of)
+        );
     }
 }

@@ -555,6 +555,7 @@ mod tests {
         let layer = LayerPush {
             id: "a".into(),
             outcome: LayerOutcome::Pushed,
+            ..LayerPush::default()
         };
         let trace = PushTrace {
             digest: "sha256:1".into(),

@@ -501,7 +501,7 @@ fn the_published_suite_is_the_article_s() {
     assert_eq!(names, expected);
     assert_eq!(
         (suite.rounds, suite.warmup, suite.timeout),
-        (5, 1, Duration::from_secs(3600))
+        (8, 1, Duration::from_secs(3600))
     );
     let phases: Vec<_> = suite.journey.iter().map(|phase| phase.name.as_str()).collect();
     assert_eq!(phases, ["cold build", "hot build", "cold push", "hot push"]);
@@ -512,11 +512,11 @@ fn the_published_suite_is_the_article_s() {
     assert!(figures.clone().all(|row| row.len() == 4));
 
     let order = Plan::new(&suite, 1).order(&suite);
-    assert_eq!(order.len(), 5 * 6);
+    assert_eq!(order.len(), 5 * 9);
     assert!(
         names
             .iter()
-            .all(|name| order.iter().filter(|key| key.scenario == *name).count() == 6)
+            .all(|name| order.iter().filter(|key| key.scenario == *name).count() == 9)
     );
 }
 

@@ -1,6 +1,7 @@
 //! What needs no engine: help, plans, bad input, exit codes.
 
 use bakeoff::fixture::Workspace;
+use bakeoff::stats::{Level, fewest_rounds};
 use bakeoff::suite::{self, Overrides};
 
 use crate::support::{Place, repository, small};
@@ -21,8 +22,18 @@ fn help_names_every_command_and_exit_code() {
         "clean",
         "schema",
         "130 interrupted",
+        "push, pull and start",
+        "bakeoff check latest",
+        "bakeoff power latest",
+        "bakeoff trend",
+        "bakeoff history add",
     ] {
         assert!(help.out.contains(word), "{word} is not in\n{}", help.out);
+    }
+    for command in ["plan", "report", "explain", "compare", "power", "check", "trend"] {
+        let help = Place::new().bakeoff(&[command, "--help"]);
+        let example = format!("\n  bakeoff {command} ");
+        assert!(help.out.contains(&example), "{command} has no example:\n{}", help.out);
     }
 }
 
@@ -149,6 +160,28 @@ fn the_edits_of_the_published_journey_change_the_fixture_as_often_as_a_bench_nee
 }
 
 #[test]
+fn the_suites_have_rounds_enough_to_answer_what_they_ask() {
+    let folder = std::fs::read_dir(repository().join("scenarios")).expect("readable");
+    let files = folder.map(|entry| entry.expect("an entry").path());
+    let suites: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|it| it == "toml"))
+        .collect();
+    assert!(suites.len() >= 5);
+    for path in suites {
+        let suite = suite::load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+        let comparisons = suite.questions.len() * (suite.scenarios.len() - 1);
+        assert!(comparisons > 0, "{} asks nothing", suite.name);
+        let fewest = fewest_rounds(Level::FIVE_PERCENT, comparisons);
+        let rounds = suite.rounds as usize;
+        assert!(
+            rounds >= fewest,
+            "{}: {comparisons} comparisons take {fewest} rounds",
+            suite.name
+        );
+    }
+}
+
+#[test]
 fn bad_suites_end_with_3_and_say_where() {
     let scenario = "[[scenario]]\nname = \"a\"\ndockerfile = \"Dockerfile\"\n";
     let good = small(scenario, &[("Dockerfile", "FROM scratch\nCOPY state /\n")]);
@@ -269,9 +302,21 @@ fn explain_tells_where_the_time_went_from_the_journal_alone() {
     assert_eq!(json[0]["scenario"], "uv-single[cache_mounts=on]");
     assert_eq!(json[1]["cache_breaks"][0]["reran"], 5);
 
+    for (format, wanted) in [
+        ("terminal", "hot push: 262.7 s (1 round)"),
+        ("terminal", "It sent 3.10 GB of layers that the registry did not have."),
+        ("markdown", "hot push: 262.7 s (1 round)"),
+        ("json", "\"seconds\": 262.7"),
+    ] {
+        let told = place.bakeoff(&["explain", run, "uv-single", "--phase", "hot push", "--format", format]);
+        assert_eq!(told.code, 0, "{}", told.err);
+        assert!(told.out.contains(wanted), "{}", told.out);
+    }
+
     for (arguments, hint) in [
         (&["uv-sngle"][..], "did you mean \"uv-single[cache_mounts=on]\"?"),
         (&["uv-multi", "--phase", "hot bild"], "did you mean \"hot build\"?"),
+        (&["uv-multi", "--phase", "hot pus"], "did you mean \"hot push\"?"),
     ] {
         let refused = place.bakeoff(&[&["explain", run], arguments].concat());
         assert_eq!(refused.code, 2);

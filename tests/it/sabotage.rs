@@ -3,12 +3,23 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::time::Duration;
 
-use bakeoff::engine::Engine as _;
 use bakeoff::engine::docker::DockerEngine;
-use bakeoff::runner::event::Outcome;
+use bakeoff::engine::lock::EngineLock;
+use bakeoff::engine::session::Taken;
+use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _, EngineChoice, Grants, archive};
+use bakeoff::plan::Plan;
+use bakeoff::runner::event::{Outcome, PhaseRecord, RunEvent};
+use bakeoff::runner::{self, Settings};
+use bakeoff::suite::{self, NetworkMode, Overrides};
+use bakeoff::units::RunId;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{ONE, SUITE, TWO_LAYERS, engine, nothing_of_runs_is_left, phase, small, wait};
+use crate::records::Records;
+use crate::support::{ONE, SUITE, Sweep, TWO_LAYERS, base_images, engine, nothing_of_runs_is_left, phase, small, wait};
 
 /// Serves something else with each answer, for ever.
 fn ever_changing() -> u16 {
@@ -206,5 +217,223 @@ fn a_replay_that_reaches_out_counts_for_nothing() {
         failure.message.starts_with("not hermetic") && failure.message.contains("http://192.0.2.1/x"),
         "{failure:?}"
     );
+    nothing_of_runs_is_left(&engine);
+}
+
+/// A Python to build on.
+fn python(engine: &DockerEngine) -> String {
+    let images = base_images();
+    let resolved = images.resolve(engine, "python", "python:3.12.10-slim-bookworm", &|_| {});
+    wait(resolved).expect("an image").used
+}
+
+/// What somebody builds, who is not a run.
+fn request(context: Context, dockerfile: &str, tag: &str, build_args: &[(&str, &str)]) -> BuildRequest {
+    let build_args = build_args
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    BuildRequest {
+        builder: match context {
+            Context::Tar(_) => Builder::Classic,
+            Context::Folders { .. } => Builder::Buildkit,
+        },
+        context,
+        dockerfile: dockerfile.into(),
+        tag: tag.to_owned(),
+        build_args: build_args.collect(),
+        labels: BTreeMap::new(),
+        target: None,
+        platform: None,
+        extra_hosts: Vec::new(),
+        grants: Grants::default(),
+        compression: None,
+        limit: Duration::from_secs(600),
+    }
+}
+
+/// A registry that takes whatever is pushed, and afterwards has no `cold` and of `hot` another manifest than came.
+const LYING_REGISTRY: &str = r#"
+import hashlib, http.server
+
+held = {}
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def body(self):
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        whole = b""
+        while True:
+            size = int(self.rfile.readline().split(b";")[0], 16)
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+            if size == 0:
+                return whole
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def do_GET(self):
+        path = self.path.split("?")[0]
+        if path == "/v2/":
+            return self.answer(200, b"{}")
+        kind, body = held.get(path, ("", None))
+        if body is None or path.endswith("/manifests/cold"):
+            return self.answer(404, b"{}")
+        if path.endswith("/manifests/hot"):
+            body += b"\n"
+        digest = "sha256:" + hashlib.sha256(body).hexdigest()
+        self.answer(200, body, Content_Type=kind, Docker_Content_Digest=digest)
+
+    do_HEAD = do_GET
+
+    def do_POST(self):
+        self.body()
+        self.answer(202, Location=self.path.split("?")[0] + "one", Range="0-0")
+
+    def do_PATCH(self):
+        path = self.path.split("?")[0]
+        held[path] = ("", self.body())
+        self.answer(202, Location=path, Range="0-%d" % (len(held[path][1]) - 1))
+
+    def do_PUT(self):
+        path, _, query = self.path.partition("?")
+        body = self.body()
+        if "/manifests/" in path:
+            held[path] = (self.headers["Content-Type"], body)
+        else:
+            digest = query.split("digest=")[1].split("&")[0].replace("%3A", ":")
+            _, sent = held.pop(path, ("", b""))
+            path = path.split("/uploads/")[0] + "/" + digest
+            body = sent + body
+            held[path] = ("application/octet-stream", body)
+        self.answer(201, Location=path, Docker_Content_Digest="sha256:" + hashlib.sha256(body).hexdigest())
+
+http.server.ThreadingHTTPServer(("", 5000), Handler).serve_forever()
+"#;
+
+#[test]
+fn a_push_that_the_registry_does_not_hold_counts_for_nothing() {
+    let Some((engine, _turn)) = engine() else { return };
+    let registry = format!("bakeoff-test-lying-registry:{}", std::process::id());
+    let suite = format!("{ONE}[images]\nregistry = \"{registry}\"\n");
+    let place = small(&suite, &[("Dockerfile", TWO_LAYERS)]);
+    // Copied and not built on: a stand-in's label would say that it is one.
+    let dockerfile = format!(
+        "FROM scratch\nCOPY --from={} / /\nCOPY registry.py /\nENV PATH=/usr/local/bin:/usr/bin:/bin\n\
+         ENTRYPOINT [\"python3\", \"/registry.py\"]\n",
+        python(&engine)
+    );
+    let files = [
+        ("Dockerfile".into(), dockerfile.into_bytes()),
+        ("registry.py".into(), LYING_REGISTRY.as_bytes().to_vec()),
+    ];
+    let packed = archive::archive(&files, 0o644).expect("packs");
+    std::fs::write(place.path("context.tar"), packed).expect("written");
+    let build = request(Context::Tar(place.path("context.tar")), "Dockerfile", &registry, &[]);
+    wait(engine.build(&build, &|_| {})).expect("a registry");
+    let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
+    wait(engine.remove_image(&registry)).expect("removed");
+
+    assert_eq!(ended.code, 5, "{}\n{}", ended.out, ended.err);
+    let log = place.log("run");
+    for (name, expected) in [
+        (
+            "cold push",
+            "after the push: read manifest of bakeoff/one:cold: the registry answered 404",
+        ),
+        ("hot push", ", and the registry holds sha256:"),
+    ] {
+        let outcome = &phase(&log, "one", name).outcome;
+        let told = matches!(outcome, Outcome::Invalid(reasons) if reasons.iter().any(|it| it.contains(expected)));
+        assert!(told, "{name}: {outcome:?}");
+    }
+    for name in ["cold build", "hot build"] {
+        assert_eq!(phase(&log, "one", name).outcome, Outcome::Measured, "{name}");
+    }
+    nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn a_cache_mount_that_is_older_than_its_trial_makes_no_cold_build() {
+    let Some((engine, _turn)) = engine() else { return };
+    // Somebody's mount is nobody's that a run would remove.
+    let _sweep = Sweep::new(&engine);
+    let run = RunId(format!("test-{}", std::process::id()));
+    let mounts = |step: &str| format!("{FROM}\nRUN --mount=type=cache,target=/c {step}\nCOPY state /state\n");
+    let place = small(
+        ONE,
+        &[
+            ("Dockerfile", &mounts("ls /c > /seen")),
+            ("Before", &mounts("touch /c/old")),
+        ],
+    );
+    let tag = format!("somebodys-own:{}", std::process::id());
+    let context = Context::Folders {
+        context: place.path("app/files"),
+        dockerfile: place.path("app"),
+        shared_key: tag.clone(),
+        taken: Taken::default(),
+    };
+    // The first trial's namespace, which nobody can know of a run that chooses its id itself.
+    let namespace = format!("bakeoff-{run}-1");
+    let python = python(&engine);
+    let arguments = [
+        ("PYTHON_IMAGE", python.as_str()),
+        ("BUILDKIT_CACHE_MOUNT_NS", &namespace),
+    ];
+    let mut made = wait(Records::of(&engine));
+    let built = wait(engine.build(&request(context, "Before", &tag, &arguments), &|_| {}));
+    made.note(&built.expect("somebody's build"), "somebody");
+
+    let overrides = Overrides {
+        engine: Some(EngineChoice::Host),
+        network: Some(NetworkMode::Upstream),
+        ..Overrides::default()
+    };
+    let suite = suite::load(&place.path("suite.toml"), &overrides).expect("a valid suite");
+    let images = base_images();
+    let settings = Settings {
+        run,
+        selected: Vec::new(),
+        cache: images.cache.parent().expect("a folder").to_owned(),
+        source: images.source,
+        trust_host_ca: false,
+        index: None,
+        repeats: 1,
+        options: BTreeMap::new(),
+        fixture_digest: String::new(),
+        scan_layers: false,
+        resume: None,
+    };
+    let told: Mutex<Vec<PhaseRecord>> = Mutex::new(Vec::new());
+    let events = |event: RunEvent| {
+        if let RunEvent::PhaseFinished(record) = event {
+            told.lock().expect("nobody panics").push(*record);
+        }
+        ControlFlow::Continue(())
+    };
+    let ended = wait(async {
+        let lock = EngineLock::take(&engine.info().await.expect("an answer").id).expect("nobody else runs");
+        let cancel = CancellationToken::new();
+        let ended = runner::run(&engine, &suite, &Plan::new(&suite, 1), &settings, &cancel, &events).await;
+        drop(lock);
+        ended
+    });
+    wait(engine.remove_image(&tag)).expect("removed");
+    wait(made.remove(&engine));
+
+    ended.expect("a run");
+    let told = told.into_inner().expect("nobody panics");
+    let cold = told.iter().find(|record| record.phase == "cold build").expect("told");
+    let expected = "the steps have used 1 cache mounts (/c), and the engine has 0 that are not older than the trial";
+    assert_eq!(cold.outcome, Outcome::Invalid(vec![expected.to_owned()]));
     nothing_of_runs_is_left(&engine);
 }

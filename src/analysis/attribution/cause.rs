@@ -7,6 +7,7 @@ use super::spans::{self, Span};
 use super::table::reference;
 use super::trace::{Build, Key, Step};
 use super::{CacheBreak, Root, measured, median};
+use crate::analysis::figures::push_of;
 use crate::dockerfile::Dockerfile;
 use crate::journal::RunLog;
 use crate::runner::event::{PhaseHead, ScenarioHead};
@@ -112,8 +113,7 @@ pub(super) fn of(
 
 /// The push of the image that a build made, and the bytes that it added to the registry.
 fn pushed(log: &RunLog, scenario: &ScenarioHead, build: &PhaseHead) -> Option<(String, Bytes)> {
-    let mut journey = log.header.journey.iter();
-    let push = journey.find(|head| head.kind == "push" && head.image == build.image)?;
+    let push = push_of(&log.header.journey, build)?;
     let manifests = measured(log, scenario, &push.name).filter_map(|record| record.manifest.as_ref());
     let bytes: Vec<u64> = manifests.map(|manifest| manifest.new_bytes.0).collect();
     (!bytes.is_empty()).then(|| (push.name.clone(), Bytes(median(bytes).0)))

@@ -19,6 +19,7 @@ use crate::runner::event::{Outcome, PhaseHead, PhaseRecord, Round, ScenarioHead}
 use crate::units::{Bytes, Nanos};
 use trace::{Build, Joiner};
 
+pub(super) use resources::of_phase as resources_of;
 pub use resources::{PhaseUse, ResourceUse};
 pub(super) use steps::StepReader;
 pub(super) use table::reference;
@@ -214,7 +215,11 @@ fn attribution(log: &RunLog, scenario: &ScenarioHead) -> Option<Attribution> {
 }
 
 /// The phases of this name that count: those of measured rounds in which it did what its name says.
-fn measured<'l>(log: &'l RunLog, scenario: &'l ScenarioHead, phase: &'l str) -> impl Iterator<Item = &'l PhaseRecord> {
+pub(super) fn measured<'l>(
+    log: &'l RunLog,
+    scenario: &'l ScenarioHead,
+    phase: &'l str,
+) -> impl Iterator<Item = &'l PhaseRecord> {
     log.phases.iter().filter(move |record| {
         matches!(record.trial.round, Round::Measured(_))
             && record.outcome == Outcome::Measured

@@ -34,35 +34,46 @@ pub struct PhaseUse {
 /// `None` if the journal says nothing of it.
 pub(super) fn of(log: &RunLog, scenario: &ScenarioHead) -> Option<ResourceUse> {
     let mut all = ResourceUse::default();
-    for head in &log.header.journey {
-        let records = measured(log, scenario, &head.name);
-        let told: Vec<&Resources> = records
-            .filter_map(|record: &PhaseRecord| record.resources.as_ref())
-            .collect();
-        for reason in told.iter().flat_map(|told| &told.absent) {
-            if !all.absent.contains(reason) {
-                all.absent.push(reason.clone());
+    let journey = log.header.journey.iter();
+    for told in journey.filter_map(|head| of_phase(log, scenario, &head.name)) {
+        all.phases.extend(told.phases);
+        for reason in told.absent {
+            if !all.absent.contains(&reason) {
+                all.absent.push(reason);
             }
-        }
-        let middle = |read: fn(&Resources) -> Option<u64>| {
-            let figures: Vec<u64> = told.iter().filter_map(|told| read(told)).collect();
-            (!figures.is_empty()).then(|| median(figures).0)
-        };
-        let used = PhaseUse {
-            phase: head.name.clone(),
-            rounds: told.len(),
-            cpu: middle(|told| told.cpu.map(|time| time.0)).map(Nanos),
-            peak_memory: middle(|told| told.peak_memory.map(|size| size.0)).map(Bytes),
-            disk_read: middle(|told| told.disk_read.map(|size| size.0)).map(Bytes),
-            disk_written: middle(|told| told.disk_written.map(|size| size.0)).map(Bytes),
-        };
-        let is_known =
-            used.cpu.is_some() || used.peak_memory.is_some() || used.disk_read.is_some() || used.disk_written.is_some();
-        if is_known {
-            all.phases.push(used);
         }
     }
     (all != ResourceUse::default()).then_some(all)
+}
+
+/// The same of one phase.
+pub(in crate::analysis) fn of_phase(log: &RunLog, scenario: &ScenarioHead, phase: &str) -> Option<ResourceUse> {
+    let records = measured(log, scenario, phase);
+    let told: Vec<&Resources> = records
+        .filter_map(|record: &PhaseRecord| record.resources.as_ref())
+        .collect();
+    let mut absent: Vec<String> = Vec::new();
+    for reason in told.iter().flat_map(|told| &told.absent) {
+        if !absent.contains(reason) {
+            absent.push(reason.clone());
+        }
+    }
+    let middle = |read: fn(&Resources) -> Option<u64>| {
+        let figures: Vec<u64> = told.iter().filter_map(|told| read(told)).collect();
+        (!figures.is_empty()).then(|| median(figures).0)
+    };
+    let used = PhaseUse {
+        phase: phase.to_owned(),
+        rounds: told.len(),
+        cpu: middle(|told| told.cpu.map(|time| time.0)).map(Nanos),
+        peak_memory: middle(|told| told.peak_memory.map(|size| size.0)).map(Bytes),
+        disk_read: middle(|told| told.disk_read.map(|size| size.0)).map(Bytes),
+        disk_written: middle(|told| told.disk_written.map(|size| size.0)).map(Bytes),
+    };
+    let is_known =
+        used.cpu.is_some() || used.peak_memory.is_some() || used.disk_read.is_some() || used.disk_written.is_some();
+    let phases: Vec<PhaseUse> = is_known.then_some(used).into_iter().collect();
+    (is_known || !absent.is_empty()).then_some(ResourceUse { phases, absent })
 }
 
 #[cfg(test)]

@@ -246,6 +246,37 @@ fn an_edit_that_reaches_two_stages_has_two_roots() {
 }
 
 #[test]
+fn a_build_that_takes_over_a_name_is_told_with_its_own_push() {
+    let mut log = sample::run(
+        "
+                   | a
+        cold build | 10 10
+        cold push  | 5 5
+        hot build  | 10 10
+        hot push   | 1 1
+    ",
+    );
+    let pushed = |log: &RunLog| attributions(log)[0].breaks[0].pushed.clone();
+    let own = Some(("hot push".to_owned(), Bytes(5_300_000)));
+    for head in &mut log.header.journey {
+        head.image = "app".into();
+    }
+    assert_eq!(pushed(&log), own, "the cold push is of the image before it");
+    // The compressed size is that of the image that the first build made.
+    let row = |log: &RunLog| {
+        Report::of(log)
+            .rows
+            .into_iter()
+            .find(|row| row.label == "compressed size")
+    };
+    assert_eq!(row(&log).map(|row| row.phase), Some("cold push".into()));
+    log.header.journey.remove(1);
+    assert_eq!(row(&log), None, "it was never pushed");
+    log.header.journey.pop();
+    assert_eq!(pushed(&log), None);
+}
+
+#[test]
 fn what_ran_only_because_of_what_it_uses_is_no_root() {
     let cached = |_: usize, hot: bool| {
         if hot {

@@ -138,6 +138,11 @@ fn what_can_t_be_compared_says_why() {
         within_run(&log, "c", policy()),
         Err(CompareError::UnknownScenario { known, .. }) if known == ["a", "b"]
     ));
+    let hint = |error: CompareError| error.hint().unwrap_or_default();
+    let misspelt = within_run(&sample::full(), "pip-sngle", policy()).expect_err("no such scenario");
+    assert_eq!(hint(misspelt), "did you mean \"pip-single\"?");
+    let other_variant = between_runs(&log, &other, None, true, policy()).expect_err("another variant");
+    assert!(hint(other_variant).contains("bakeoff list"));
     let full = sample::full();
     assert!(matches!(
         within_run(&full, "uv-single", policy()),
@@ -146,6 +151,42 @@ fn what_can_t_be_compared_says_why() {
     let mut empty = eight();
     empty.phases.clear();
     assert_eq!(within_run(&empty, "a", policy()), Err(CompareError::Nothing));
+}
+
+#[test]
+fn one_scenario_has_nothing_to_be_compared_with() {
+    let mut one = eight();
+    one.header.scenarios.truncate(1);
+    one.phases.retain(|phase| phase.trial.scenario == "a");
+    let mut elsewhere = one.clone();
+    elsewhere.header.fingerprint.identity.cpu_model = "a quick one".into();
+    let within = within_run(&one, "a", policy()).expect_err("nothing else");
+    assert_eq!(within.to_string(), "there is no second scenario to compare a with");
+    for reference in [None, Some("a")] {
+        let between = between_runs(&one, &elsewhere, reference, true, policy()).expect_err("nothing else");
+        assert!(
+            matches!(&between, CompareError::NoSecondScenario { name, between: true } if name == "a"),
+            "{between}"
+        );
+        assert!(
+            between
+                .hint()
+                .is_some_and(|hint| hint.contains("second scenario in both"))
+        );
+    }
+    // On one machine it is compared with itself.
+    assert!(between_runs(&one, &one, None, true, policy()).is_ok());
+    // A second one that only one of the runs has does not help.
+    let other = eight();
+    assert!(matches!(
+        between_runs(&other, &elsewhere, None, true, policy()),
+        Err(CompareError::NoSecondScenario { .. })
+    ));
+    elsewhere.phases.clear();
+    assert_eq!(
+        between_runs(&other, &elsewhere, None, true, policy()),
+        Err(CompareError::Nothing)
+    );
 }
 
 #[test]

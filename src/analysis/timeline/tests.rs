@@ -1,6 +1,6 @@
 use super::*;
 use crate::analysis::sample;
-use crate::engine::{Interval, LayerPull, PullOutcome, PullTrace, StepPart};
+use crate::engine::{Interval, LayerPull, LayerPush, PullOutcome, PullTrace, PushTrace, StepPart};
 use crate::runner::event::StartTrace;
 
 #[test]
@@ -110,7 +110,7 @@ fn texts_of_builds_are_fit_to_be_shown() {
 }
 
 #[test]
-fn pulls_and_starts_have_their_parts_from_their_request_on() {
+fn pushes_pulls_and_starts_have_their_parts_from_their_request_on() {
     let mut log = sample::single_round();
     let second = |at: u64| Nanos(at * 1_000_000_000);
     let told = |from, to| {
@@ -135,9 +135,19 @@ fn pulls_and_starts_have_their_parts_from_their_request_on() {
         running: second(1),
         asked: 3,
     });
+    log.phases[2].build = None;
+    log.phases[2].push = Some(PushTrace {
+        layers: vec![LayerPush {
+            id: "aa".into(),
+            preparing: told(0, 1),
+            pushing: told(1, 5),
+            ..LayerPush::default()
+        }],
+        ..PushTrace::default()
+    });
     let timeline = Timeline::of(&log);
-    let parts = |at: usize| -> Vec<(&str, u64, u64)> {
-        let phase = &timeline.trials[0].phases[at];
+    let parts = |trial: usize, at: usize| -> Vec<(&str, u64, u64)> {
+        let phase = &timeline.trials[trial].phases[at];
         let from = |at: u64| (at - phase.stretch.start) / 1_000_000;
         let parts = phase.parts.iter();
         parts
@@ -145,13 +155,14 @@ fn pulls_and_starts_have_their_parts_from_their_request_on() {
             .collect()
     };
     assert_eq!(
-        parts(0),
+        parts(0, 0),
         [("downloading aa", 1000, 5000), ("extracting aa", 5000, 6000)]
     );
     assert_eq!(
-        parts(1),
+        parts(0, 1),
         [("starting the container", 0, 1000), ("until it worked", 1000, 4200)]
     );
+    assert_eq!(parts(1, 0), [("pushing aa", 1000, 5000)]);
 }
 
 #[test]

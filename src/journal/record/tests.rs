@@ -242,3 +242,13 @@ fn what_an_engine_used_is_kept_and_described() {
     let nothing = r#"{"event":"phase","trial":{"role":"measured","round":1,"scenario":"a"},"phase":"cold build","started":"2026-11-21T11:31:00Z","wall_ns":1,"outcome":{"status":"measured"},"resources":{}}"#;
     assert_eq!(again(nothing), serde_json::from_str::<Value>(nothing).unwrap());
 }
+
+#[test]
+fn when_an_engine_was_at_what_in_a_push_is_kept_and_described() {
+    let line = r#"{"event":"phase","trial":{"role":"measured","round":1,"scenario":"a"},"phase":"cold push","started":"2026-11-21T11:31:00Z","wall_ns":9,"outcome":{"status":"measured"},"push":{"wall_ns":9,"layers":[{"id":"8d5ac3489996","outcome":"pushed","preparing":{"from_ns":1,"to_ns":2},"waiting":{"from_ns":2,"to_ns":3},"pushing":{"from_ns":3,"to_ns":8}},{"id":"a1b2c3d4e5f6","outcome":"exists"}],"digest":"sha256:cc"}}"#;
+    let value: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(again(line), value);
+    for field in value["push"]["layers"][0].as_object().unwrap().keys() {
+        assert!(DESCRIPTION.contains(&format!("| `{field}` |")), "{field}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::moved::Stretch;
 use crate::engine;
 use crate::units::Nanos;
 
@@ -58,6 +59,12 @@ pub struct Push {
 pub struct PushedLayer {
     pub id: String,
     pub outcome: LayerOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preparing: Option<Stretch>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Stretch>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushing: Option<Stretch>,
 }
 
 /// Mirrors [`engine::LayerOutcome`].
@@ -243,20 +250,38 @@ impl From<Push> for engine::PushTrace {
 
 impl From<engine::LayerPush> for PushedLayer {
     fn from(value: engine::LayerPush) -> Self {
-        let engine::LayerPush { id, outcome } = value;
+        let engine::LayerPush {
+            id,
+            outcome,
+            preparing,
+            waiting,
+            pushing,
+        } = value;
         Self {
             id,
             outcome: outcome.into(),
+            preparing: preparing.map(Into::into),
+            waiting: waiting.map(Into::into),
+            pushing: pushing.map(Into::into),
         }
     }
 }
 
 impl From<PushedLayer> for engine::LayerPush {
     fn from(value: PushedLayer) -> Self {
-        let PushedLayer { id, outcome } = value;
+        let PushedLayer {
+            id,
+            outcome,
+            preparing,
+            waiting,
+            pushing,
+        } = value;
         Self {
             id,
             outcome: outcome.into(),
+            preparing: preparing.map(Into::into),
+            waiting: waiting.map(Into::into),
+            pushing: pushing.map(Into::into),
         }
     }
 }

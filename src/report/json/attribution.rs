@@ -27,7 +27,7 @@ pub(super) struct Attribution<'a> {
 
 /// What the engine used of the machine.
 #[derive(Serialize)]
-struct Resources<'a> {
+pub(super) struct Resources<'a> {
     phases: Vec<PhaseUse<'a>>,
     /// Why what is `null` or left out is.
     absent: &'a [String],
@@ -162,7 +162,7 @@ pub(super) fn attribution(of: &analysis::Attribution) -> Attribution<'_> {
     }
 }
 
-fn resources(of: &analysis::ResourceUse) -> Resources<'_> {
+pub(super) fn resources(of: &analysis::ResourceUse) -> Resources<'_> {
     Resources {
         phases: of.phases.iter().map(phase_use).collect(),
         absent: &of.absent,

@@ -11,6 +11,8 @@ use crate::units::Nanos;
 #[derive(Serialize)]
 pub(super) struct OneImage<'a> {
     image: &'a str,
+    /// How often the journey builds the name; this is the last of them.
+    builds: usize,
     /// Lowest first.
     layers: Vec<Layer<'a>>,
     /// `null` for the first image, with which the others are compared.
@@ -98,6 +100,7 @@ pub(super) fn images(of: &analysis::Layers) -> Vec<OneImage<'_>> {
 fn image(of: &analysis::ImageLayers) -> OneImage<'_> {
     OneImage {
         image: &of.image,
+        builds: of.builds,
         layers: of.layers.iter().map(layer).collect(),
         reuse: of.reuse.as_ref().map(|reuse| Reuse {
             dockerfile: shared(&reuse.own),

@@ -1,8 +1,12 @@
-//! How the time of pulls and starts divides, for programs.
+//! Pushes, pulls and starts, for programs: how their time divides, what travelled, and what the engine used.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::analysis;
+use super::attribution::{Resources, resources};
+use super::layers::{Travelled, travelled};
+use crate::analysis::{self, LayerFate};
 use crate::units::Nanos;
 
 #[derive(Serialize)]
@@ -11,9 +15,19 @@ pub(super) struct Moved<'a> {
     phase: &'a str,
     rounds: usize,
     seconds: f64,
+    /// Empty where it is not told.
     parts: Vec<Part>,
-    /// Of a pull.
+    /// Whether parts and layers are told by when lines arrived.
+    approximate: bool,
+    /// Of a push or a pull.
     layers: Vec<Layer<'a>>,
+    /// Of a push: the bytes of the layers that the registry did not have.
+    new_bytes: Option<u64>,
+    /// `null` if it is not known.
+    travelled: Option<Travelled<'a>>,
+    /// Left out if the journal does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<Resources<'a>>,
 }
 
 #[derive(Serialize)]
@@ -26,9 +40,10 @@ struct Part {
 struct Layer<'a> {
     id: &'a str,
     existed: bool,
-    /// `null` where the engine did not tell.
-    downloading_seconds: Option<f64>,
-    extracting_seconds: Option<f64>,
+    mounted: bool,
+    /// What it was at, such as `downloading_seconds`; `null` where the engine did not tell.
+    #[serde(flatten)]
+    times: BTreeMap<String, Option<f64>>,
 }
 
 pub(super) fn moved(of: &analysis::Moved) -> Moved<'_> {
@@ -36,30 +51,26 @@ pub(super) fn moved(of: &analysis::Moved) -> Moved<'_> {
         name,
         seconds: time.seconds(),
     };
-    let layer = |layer: &'_ analysis::MovedLayer| {
-        (
-            layer.downloading.map(Nanos::seconds),
-            layer.extracting.map(Nanos::seconds),
-        )
-    };
     Moved {
         scenario: &of.scenario,
         phase: &of.phase,
         rounds: of.rounds,
         seconds: of.wall.seconds(),
         parts: of.parts.iter().map(part).collect(),
-        layers: of
-            .layers
-            .iter()
-            .map(|one| {
-                let (downloading_seconds, extracting_seconds) = layer(one);
-                Layer {
-                    id: &one.id,
-                    existed: one.existed,
-                    downloading_seconds,
-                    extracting_seconds,
-                }
-            })
-            .collect(),
+        approximate: of.by_arrival,
+        layers: of.layers.iter().map(layer).collect(),
+        new_bytes: of.new_bytes.map(|size| size.0),
+        travelled: of.travelled.as_ref().map(travelled),
+        resources: of.resources.as_ref().map(resources),
+    }
+}
+
+fn layer(of: &analysis::MovedLayer) -> Layer<'_> {
+    let time = |(name, time): &(&'static str, Option<Nanos>)| (format!("{name}_seconds"), time.map(Nanos::seconds));
+    Layer {
+        id: &of.id,
+        existed: of.fate == LayerFate::Existed,
+        mounted: of.fate == LayerFate::Mounted,
+        times: of.times.iter().map(time).collect(),
     }
 }

@@ -1,5 +1,5 @@
 //! A run as OpenTelemetry spans: run → trial → phase → step → part, downloads in the phase or the step that asked, and the
-//! parts of pulls and starts in their phase.
+//! parts of pushes, pulls and starts in their phase.
 //! The same run always gives the same ids, so that what is sent twice is the same trace. Not for: sending.
 
 mod wire;

@@ -1,6 +1,6 @@
 //! The Trace Event Format of Chrome, which Perfetto reads too: a process for each scenario, a thread for its trials and
-//! phases, and threads for the steps of each stage, for the builder's own steps, for downloads, and for the parts of pulls and
-//! starts.
+//! phases, and threads for the steps of each stage, for the builder's own steps, for downloads, and for the parts of pushes,
+//! pulls and starts.
 //!
 //! Each event is complete (`"ph": "X"`). Times are whole microseconds since the run began, rounded down, so that what did
 //! not overlap does not do so here either.
