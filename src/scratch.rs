@@ -4,8 +4,9 @@
 //!
 //! Not for: what is kept (that is the cache's).
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, TempDir};
@@ -50,6 +51,34 @@ impl Folder {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What it leaves, or if it fails, is the temporary folder's to remove.
+        let _ = remove_folder(self.path());
+    }
+}
+
+/// Removes a folder with all that is in it: also folders that not even their owner may write in, which a user's context
+/// can have.
+fn remove_folder(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_folders(path);
+            std::fs::remove_dir_all(path)
+        }
+        removed => removed,
+    }
+}
+
+fn open_folders(path: &Path) {
+    let _ = std::fs::set_permissions(path, Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_folders(&entry.path());
+        }
     }
 }
 
@@ -107,7 +136,7 @@ fn remove_if_left(path: &Path) -> io::Result<()> {
     let lock = File::open(path)?;
     lock.try_lock()?;
     if kind.is_dir() {
-        std::fs::remove_dir_all(path)
+        remove_folder(path)
     } else {
         std::fs::remove_file(path)
     }
@@ -123,11 +152,13 @@ mod tests {
         let used = Folder::below(parent.path(), "context").unwrap();
         let left = Folder::below(parent.path(), "context").unwrap();
         let left_path = left.path().to_owned();
-        std::fs::create_dir(left_path.join("deep")).unwrap();
         // As a killed process does: the folder stays, the lock does not.
-        let Folder { dir, lock } = left;
-        let _ = dir.keep();
-        drop(lock);
+        left.lock.unlock().unwrap();
+        std::mem::forget(left);
+        for folder in [left_path.join("deep"), used.path().join("deep")] {
+            std::fs::create_dir_all(folder.join("closed")).unwrap();
+            std::fs::set_permissions(&folder, Permissions::from_mode(0o000)).unwrap();
+        }
         std::fs::write(parent.path().join(format!("{PREFIX}file")), "").unwrap();
         std::fs::write(parent.path().join("users-own"), "").unwrap();
         let mut swept = sweep_below(parent.path());

@@ -374,8 +374,8 @@ fn run_hint(error: &RunError) -> Option<String> {
             Some("only isolated engines of version 26 or newer can be given an image store".into())
         }
         RunError::Registry { .. } => Some("`bakeoff doctor` looks at engine and images".into()),
-        RunError::Fixture(_)
-        | RunError::Dockerfile { .. }
+        RunError::Fixture(error) => error.hint(),
+        RunError::Dockerfile { .. }
         | RunError::Context(_)
         | RunError::Ignore(_)
         | RunError::Synthetic(_)

@@ -243,17 +243,12 @@ pub(super) fn judged(log: &RunLog, report: &Report) -> Result<(), Failure> {
 
 /// Identifies what the suite's scenarios are built from, but for base images; what lies in the run's own folder does not count.
 pub(super) fn fixture_digest(suite: &Suite, dir: &Path) -> Result<String, Failure> {
-    let dockerfiles: Vec<&Path> = suite
-        .scenarios
-        .iter()
-        .map(|scenario| scenario.dockerfile_path.as_path())
-        .collect();
     let arguments: Vec<_> = suite
         .scenarios
         .iter()
         .map(|scenario| (scenario.name.as_str(), &scenario.build_args))
         .collect();
-    fixture::digest(&suite.fixture, &dockerfiles, &arguments, dir).map_err(|error| Failure::Run(error.into()))
+    fixture::digest(&suite.fixture, &suite.dockerfiles(), &arguments, dir).map_err(|error| Failure::Run(error.into()))
 }
 
 /// What a run that goes on needs to know of this command line. The index is left out: it may hold a password.

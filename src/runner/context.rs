@@ -94,8 +94,7 @@ impl<E: Engine> Trial<'_, E> {
     pub(super) fn ignored(&self) -> Result<DockerIgnore, RunError> {
         let dockerfile = &self.scenario.dockerfile_path;
         let ignore = DockerIgnore::load(self.workspace.path(), dockerfile)?;
-        let fixture = &self.session.suite.fixture;
-        let layers = fixture.layers.iter().map(|layer| fixture.root.join(layer));
+        let layers = self.session.suite.fixture.folders();
         let inside =
             layers.filter_map(|layer| Some(dockerfile.strip_prefix(layer).ok()?.to_string_lossy().into_owned()));
         Ok(inside.fold(ignore, |ignore, path| ignore.always_sending(&path)))

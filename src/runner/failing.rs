@@ -45,7 +45,10 @@ pub(super) fn ends_run(error: &RunError) -> bool {
         RunError::Fixture(FixtureError::File { source, .. })
         | RunError::Context(ContextError::Write { source, .. } | ContextError::Read { source, .. }) => !is_full(source),
         RunError::Fixture(
-            FixtureError::NotFound { .. } | FixtureError::NoChange { .. } | FixtureError::NoLock { .. },
+            FixtureError::Device { .. }
+            | FixtureError::NotFound { .. }
+            | FixtureError::NoChange { .. }
+            | FixtureError::NoLock { .. },
         )
         | RunError::Context(ContextError::Changed { .. } | ContextError::Name { .. })
         | RunError::Images(_)

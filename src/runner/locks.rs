@@ -18,7 +18,7 @@ impl<E: Engine> Session<'_, E> {
         let Some(lock) = &self.suite.fixture.lock else {
             return Ok(());
         };
-        let workspace = Workspace::new(&self.suite.fixture, &self.placeholders)?;
+        let workspace = self.workspace()?;
         let mut tool: Option<Vec<(PathBuf, Vec<u8>)>> = None;
         for spec in self.suite.journey.iter().filter(|spec| spec.kind == PhaseKind::Build) {
             let edits = self.edits(spec);

@@ -11,7 +11,6 @@ use super::attribution::attribute;
 use super::event::{Asker, Failure, NetworkHead, Outcome, PhaseRecord, RecordingHead, StepTransfer};
 use super::{RunError, Session};
 use crate::engine::{BuildTrace, Engine};
-use crate::fixture::Workspace;
 use crate::mirror::recording::Recording;
 use crate::mirror::{self, Config, Kind, Mirror, Origin, Transfer, Upstream, synthetic};
 use crate::suite::{NetworkMode, PhaseKind, Scenario};
@@ -176,7 +175,7 @@ impl<E: Engine> Session<'_, E> {
     /// dependencies.
     fn recording_keys(&self) -> Result<BTreeMap<String, String>, RunError> {
         let mut states = String::new();
-        let workspace = Workspace::new(&self.suite.fixture, &self.placeholders)?;
+        let workspace = self.workspace()?;
         for spec in self.suite.journey.iter().filter(|spec| spec.kind == PhaseKind::Build) {
             let edits = self.edits(spec);
             let times = if edits.is_empty() { 1 } else { self.settings.repeats };

@@ -14,7 +14,7 @@ use super::redact::Redactor;
 use super::{Events, RunError, Settings, cleanup};
 use crate::engine::archive::unpack;
 use crate::engine::{ContainerExit, ContainerSpec, Engine, EngineInfo, Owned, OwnedKind, Progress, RUN_LABEL, reaper};
-use crate::fixture::Locks;
+use crate::fixture::{FixtureError, Locks, Workspace};
 use crate::images::trust::{self, Trust};
 use crate::images::{Base, BaseImages};
 use crate::mirror::Mirror;
@@ -354,6 +354,11 @@ impl<'a, E: Engine> Session<'a, E> {
         // Warnings may stand between.
         let index = lines.find(|line| line.starts_with("http"));
         Ok((minor, index, file.map(|(_, content)| content)))
+    }
+
+    /// The context, laid out anew.
+    pub(super) fn workspace(&self) -> Result<Workspace, FixtureError> {
+        Workspace::new(&self.suite.fixture, &self.suite.dockerfiles(), &self.placeholders)
     }
 
     /// The edits of a phase; validation has made sure that they exist.

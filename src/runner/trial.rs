@@ -120,7 +120,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         let nonce = session.nonce(ordinal);
         let place = session.place(scenario, &nonce).await?;
         let group = super::resources::group_of(session.engine, &place).await;
-        let mut workspace = Workspace::new(&session.suite.fixture, &session.placeholders)?;
+        let mut workspace = session.workspace()?;
         if let Some(mirror) = &session.mirror {
             // A lock file of the user's own leads to the index that it was made from.
             workspace.rewrite("uv.lock", |text| mirror.rewrite_lock(text))?;

@@ -2,7 +2,7 @@
 //! without going through `validate`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::dockerfile::Dockerfile;
@@ -46,6 +46,15 @@ pub struct Suite {
     pub published: Option<Published>,
     /// How builds reach what they download.
     pub network: Network,
+}
+
+impl Suite {
+    /// The Dockerfiles of all scenarios, some of them several times.
+    #[must_use]
+    pub fn dockerfiles(&self) -> Vec<&Path> {
+        let scenarios = self.scenarios.iter();
+        scenarios.map(|scenario| scenario.dockerfile_path.as_path()).collect()
+    }
 }
 
 /// How builds reach what they download.
@@ -137,6 +146,16 @@ pub struct Fixture {
     pub disk: Option<Bytes>,
     /// What one trial is expected to take, until this machine's own runs say better.
     pub trial_time: Option<Nanos>,
+}
+
+impl Fixture {
+    /// The folders that are laid over each other, in order.
+    pub fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        // Without the dots of a bare folder, which messages would show.
+        self.layers
+            .iter()
+            .map(|layer| self.root.join(layer).components().collect())
+    }
 }
 
 /// A lock file that is made from the context by a pinned tool in the fixture's Python image.

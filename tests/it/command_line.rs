@@ -143,7 +143,7 @@ fn the_edits_of_the_published_journey_change_the_fixture_as_often_as_a_bench_nee
         };
         let suite = suite::load(&repository().join("scenarios/published.toml"), &overrides).expect("a valid suite");
         let supplied = [("PYTHON_MINOR".to_owned(), "3.12".to_owned())].into();
-        let workspace = Workspace::new(&suite.fixture, &supplied).expect("laid out");
+        let workspace = Workspace::new(&suite.fixture, &suite.dockerfiles(), &supplied).expect("laid out");
         for name in suite.journey.iter().flat_map(|phase| &phase.edits) {
             let edit = &suite.fixture.edits[name];
             let mut states = std::collections::BTreeSet::new();

@@ -6,3 +6,4 @@ mod contexts;
 mod image;
 mod leaks;
 mod services;
+mod unreadable;

@@ -1,11 +1,14 @@
 //! Each context, built by bakeoff's engine and by the docker client.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::session::Taken;
 use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _, Grants};
+use bakeoff::fixture::Workspace;
+use bakeoff::suite::Fixture;
 use tempfile::TempDir;
 
 use super::client::{Client, client};
@@ -26,7 +29,7 @@ pub fn request(context: &Path, dockerfile: &Path, tag: &str, to: &str) -> BuildR
         dockerfile: dockerfile.file_name().expect("a name").to_string_lossy().into_owned(),
         tag: tag.to_owned(),
         build_args: [("TO".to_owned(), to.to_owned())].into(),
-        labels: std::collections::BTreeMap::new(),
+        labels: BTreeMap::new(),
         builder: Builder::Buildkit,
         target: None,
         platform: None,
@@ -49,8 +52,32 @@ async fn uncached(engine: &DockerEngine, request: &BuildRequest) -> Result<(), V
     if missed.is_empty() { Ok(()) } else { Err(missed) }
 }
 
+/// What bakeoff builds: a folder, or the copy of it that a run makes.
+#[derive(Clone, Copy, PartialEq)]
+enum Built {
+    Original,
+    Copy,
+}
+
+/// A folder as a run lays it out.
+fn copy(context: &Path, dockerfile: &Path) -> Workspace {
+    let fixture = Fixture {
+        name: "case".to_owned(),
+        variant: String::new(),
+        root: context.to_owned(),
+        layers: vec![".".into()],
+        placeholders: BTreeMap::new(),
+        templates: Vec::new(),
+        lock: None,
+        edits: BTreeMap::new(),
+        disk: None,
+        trial_time: None,
+    };
+    Workspace::new(&fixture, &[dockerfile], &BTreeMap::new()).expect("laid out")
+}
+
 /// What went wrong, if anything.
-async fn compare(engine: &DockerEngine, client: &Client, case: &Case) -> Result<(), String> {
+async fn compare(engine: &DockerEngine, client: &Client, case: &Case, from: Built) -> Result<(), String> {
     let place = TempDir::new().expect("a folder");
     let context = place.path().join("context");
     std::fs::create_dir(&context).expect("a folder");
@@ -69,9 +96,16 @@ async fn compare(engine: &DockerEngine, client: &Client, case: &Case) -> Result<
     for (number, change) in std::iter::once(&unchanged).chain(case.changes).enumerate() {
         change(&context);
         let name = format!("{} ({number})", case.name);
-        let our = engine
-            .build(&request(&context, &dockerfile, &ours, "ours"), &|_| {})
-            .await;
+        let copied = (from == Built::Copy).then(|| copy(&context, &dockerfile));
+        let request = |to: &str| {
+            let mut request = request(&context, &dockerfile, &ours, to);
+            // With the original's key: the engine takes each copy for the next state of the same folder.
+            if let (Some(copied), Context::Folders { context, .. }) = (&copied, &mut request.context) {
+                copied.path().clone_into(context);
+            }
+            request
+        };
+        let our = engine.build(&request("ours"), &|_| {}).await;
         let their = client.build(&context, &dockerfile, &theirs, &["--build-arg", "TO=them"]);
         match (our, their) {
             (Ok(trace), Ok(())) => {
@@ -91,7 +125,7 @@ async fn compare(engine: &DockerEngine, client: &Client, case: &Case) -> Result<
             engine.remove_image(image).await.expect("removed");
         }
         same(&our_tree, &their_tree).map_err(|differences| format!("{name}: {differences}"))?;
-        uncached(engine, &request(&context, &dockerfile, &ours, "them"))
+        uncached(engine, &request("them"))
             .await
             .map_err(|steps| format!("{name}: the client's build is no cache for ours: {steps:?}"))?;
         engine.remove_image(&ours).await.expect("removed");
@@ -100,31 +134,42 @@ async fn compare(engine: &DockerEngine, client: &Client, case: &Case) -> Result<
     Ok(())
 }
 
-#[test]
-fn what_arrives_is_what_the_docker_client_sends() {
-    let Some((engine, _turn)) = engine() else { return };
-    let Some(client) = client() else { return };
+/// Compares every case, and says what went wrong.
+fn differences(engine: &DockerEngine, client: &Client, from: Built) -> String {
     let is_new = client
         .version
         .split('.')
         .next()
         .is_some_and(|major| major.parse().is_ok_and(|major: u32| major >= 23));
     let newer: &[Case] = if is_new { SINCE_23 } else { &[] };
-    let differences = |engine: &DockerEngine, client: &Client| -> Vec<String> {
-        let cases = CASES.iter().chain(newer);
-        let compared = cases.map(|case| wait(compare(engine, client, case)));
-        compared.filter_map(Result::err).collect()
-    };
+    let compared = CASES
+        .iter()
+        .chain(newer)
+        .map(|case| wait(compare(engine, client, case, from)));
+    let failures: Vec<String> = compared.filter_map(Result::err).collect();
+    failures.join("\n")
+}
+
+#[test]
+fn what_arrives_is_what_the_docker_client_sends() {
+    let Some((engine, _turn)) = engine() else { return };
+    let Some(client) = client() else { return };
     let before = wait(engine.build_cache()).expect("an answer").len();
-    let failures = differences(&engine, &client);
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(differences(&engine, &client, Built::Original), "");
     let after = wait(engine.build_cache()).expect("an answer").len();
     assert!(after <= before, "{before} records before, {after} after");
     let host = wait(engine.info()).expect("an answer").version;
     for version in versions().into_iter().filter(|version| !host.starts_with(version)) {
         let throwaway = Throwaway::start(&engine, &version, None);
         let client = client.at_engine(throwaway.address());
-        let failures = differences(throwaway.engine(), &client);
-        assert!(failures.is_empty(), "Engine {version}:\n{}", failures.join("\n"));
+        let differences = differences(throwaway.engine(), &client, Built::Original);
+        assert_eq!(differences, "", "Engine {version}");
     }
+}
+
+#[test]
+fn what_arrives_of_the_copy_that_a_run_builds_is_what_the_docker_client_sends_of_the_original() {
+    let Some((engine, _turn)) = engine() else { return };
+    let Some(client) = client() else { return };
+    assert_eq!(differences(&engine, &client, Built::Copy), "");
 }
