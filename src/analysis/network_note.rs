@@ -26,7 +26,7 @@ pub enum NetworkNote {
         host: String,
         /// How often it was opened.
         tunnels: u64,
-        /// Bytes that went through, in both directions.
+        /// Bytes that came down through it.
         bytes: Bytes,
     },
     /// Downloads of a phase were refused or failed, in these rounds.
