@@ -81,6 +81,8 @@ pub(super) enum Failure {
     NoRecordings(PathBuf),
     #[error("there are several recordings: {}", .0.join(", "))]
     WhichRecording(Vec<String>),
+    #[error("in use by a run: {}", .0.join(", "))]
+    InUse(Vec<String>),
     #[error("there is a recording {0:?} already")]
     RecordingExists(String),
     #[error("a recording can't be named {name:?}; {expected}")]
@@ -137,6 +139,7 @@ impl Failure {
             | Self::Unwell { .. }
             | Self::NoSuchRecording { .. }
             | Self::NoRecordings(_)
+            | Self::InUse(_)
             | Self::Mirror(_) => 4,
             Self::Run(error) => match error {
                 RunError::Engine(error) => engine_code(error),
@@ -230,6 +233,7 @@ impl Failure {
             Self::RecordingExists(name) => Some(format!(
                 "choose another name with --recording, or remove it: `bakeoff mirror prune --all {name}`"
             )),
+            Self::InUse(_) => Some("wait for the run, or for `bakeoff mirror serve`, to end; then prune again".into()),
             Self::FileExists(_) => Some("--force replaces it".into()),
             Self::NoIndex => Some("name one with --index, or configure your pip or uv".into()),
             Self::Damaged(_) => Some(

@@ -121,6 +121,8 @@ pub enum MirrorError {
 pub struct Mirror {
     shared: Arc<Shared>,
     accepting: Mutex<Vec<Accepting>>,
+    /// Keeps what it serves from being removed.
+    _held: Vec<std::fs::File>,
 }
 
 /// A task that takes connections, and what it takes them from: a task that has died can be started again.
@@ -148,7 +150,7 @@ impl Mirror {
     /// Starts a mirror.
     ///
     /// # Errors
-    /// If it can't listen, or the recording is of another index than the configured one.
+    /// If it can't listen, or the recording is of another index than the configured one, or is gone.
     pub async fn start(config: Config) -> Result<Self, MirrorError> {
         if let Some(public) = config.bind.iter().find(|address| !is_private(**address)) {
             return Err(MirrorError::Public(*public));
@@ -165,7 +167,9 @@ impl Mirror {
             .first()
             .copied()
             .unwrap_or(SocketAddr::new(LOOPBACK, config.port));
-        config.recording.touch();
+        let generated = config.synthetic.as_ref().and_then(Catalogue::folder);
+        let held = config.recording.hold()?.into_iter();
+        let held = held.chain(generated.and_then(used::hold)).collect();
         let origin = format!("http://{}:{}", config.host, address.port());
 
         let recorded = config.recording.index().and_then(|index| url::Url::parse(&index).ok());
@@ -213,6 +217,7 @@ impl Mirror {
         Ok(Self {
             accepting: Mutex::new(accepting.collect()),
             shared,
+            _held: held,
         })
     }
 

@@ -65,10 +65,17 @@ pub(super) fn prune(shelf: &Shelf, arguments: &Prune) -> Result<(), Failure> {
         Vec::new()
     };
     let (mut count, mut freed) = (0, Bytes(0));
+    let mut in_use = Vec::new();
     for folder in recordings.iter().chain(&generated) {
         if !arguments.all && !is_old(folder, arguments.unused_for) {
             continue;
         }
+        // Held until it is gone: a run that begins now must not find half of it.
+        let Some(_claimed) = folder.claim()? else {
+            print(&format!("{} is in use by a run, and stays\n", folder.name))?;
+            in_use.push(folder.name.clone());
+            continue;
+        };
         let size = folder.size();
         let verb = if arguments.dry_run { "would remove" } else { "removing" };
         print(&format!("{verb} {} ({size})\n", folder.name))?;
@@ -79,7 +86,12 @@ pub(super) fn prune(shelf: &Shelf, arguments: &Prune) -> Result<(), Failure> {
         count += 1;
         freed.0 += size.0;
     }
-    total(count, freed, "folder", arguments.dry_run)
+    total(count, freed, "folder", arguments.dry_run)?;
+    // Whoever asks for what is unused gets that.
+    if arguments.all && !in_use.is_empty() {
+        return Err(Failure::InUse(in_use));
+    }
+    Ok(())
 }
 
 /// Whether nobody has used it for so long. What can't be told is not old.
