@@ -21,7 +21,7 @@ use crate::environment::host;
 use crate::fixture;
 use crate::journal::{self, Journal, RunLog};
 use crate::plan::Plan;
-use crate::runner::event::{Outcome, PhaseRecord, Round, RunEvent};
+use crate::runner::event::{PhaseRecord, Round, RunEvent};
 use crate::runner::{self, RunError, Settings};
 use crate::scratch;
 use crate::suite::{self, NetworkMode, Overrides, Suite};
@@ -233,7 +233,7 @@ pub(super) fn show(log: &RunLog, arguments: &Run) -> Result<Report, Failure> {
 pub(super) fn judged(log: &RunLog, report: &Report) -> Result<(), Failure> {
     if report.has_failed_cell() {
         Err(Failure::FailedPhases {
-            hermetic: log.phases.iter().all(is_hermetic),
+            hermetic: log.header.network.mode != "replay" || !log.phases.iter().any(PhaseRecord::was_refused),
         })
     } else {
         Ok(())
@@ -302,11 +302,6 @@ fn settled(path: &Path) -> PathBuf {
         }
     }
     absolute
-}
-
-/// Whether a phase did not fail for asking for what is not recorded.
-fn is_hermetic(record: &PhaseRecord) -> bool {
-    !matches!(&record.outcome, Outcome::Failed(failure) if failure.message.starts_with("not hermetic"))
 }
 
 /// The first interruption stops what is done and starts the clean-up; a second one leaves the rest to `bakeoff clean`.

@@ -269,20 +269,9 @@ impl<E: Engine> Session<'_, E> {
         let steps = record.build.as_ref().map_or(&[][..], |trace| &trace.steps);
         let transfers = attribute(transfers, steps, !isolated);
         let told = problems(&transfers, record.build.as_ref());
-        let refused = transfers.iter().any(|asked| asked.transfer.origin == Origin::Refused);
-        match &mut record.outcome {
-            Outcome::Failed(failure) if !told.is_empty() => {
-                failure.message = format!("{}\n{}", failure.message, told.join("\n"));
-            }
-            Outcome::Measured | Outcome::Invalid(_) if refused && mirror.mode() == mirror::Mode::Replay => {
-                record.outcome = Outcome::Failed(Failure {
-                    message: format!("not hermetic: {}", told.join("\n")),
-                    ..Failure::default()
-                });
-            }
-            _ => {}
-        }
         record.transfers = Some(transfers);
+        let hermetic = mirror.mode() == mirror::Mode::Record || !record.was_refused();
+        blame(&mut record.outcome, &told, hermetic);
     }
 
     /// What the making of a lock file asked for: in replay nothing may have been refused.
@@ -297,6 +286,39 @@ impl<E: Engine> Session<'_, E> {
     }
 }
 
+impl PhaseRecord {
+    /// Whether the mirror refused something that the build asked for.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        let mut asked = self.transfers.iter().flatten();
+        asked.any(|asked| asked.transfer.origin == Origin::Refused)
+    }
+}
+
+/// Says in a build's outcome what went wrong with its downloads. Of one that is not hermetic that comes first, however else it
+/// ended: a client that was refused something mostly gives up, and its own words don't say what mends it.
+fn blame(outcome: &mut Outcome, problems: &[String], hermetic: bool) {
+    match outcome {
+        Outcome::Failed(failure) if hermetic && !problems.is_empty() => {
+            failure.message = format!("{}\n{}", failure.message, problems.join("\n"));
+        }
+        Outcome::Failed(failure) if !hermetic => {
+            failure.message = format!(
+                "not hermetic: {};\nthe build then failed: {}",
+                problems.join(";\n"),
+                failure.message
+            );
+        }
+        Outcome::Measured | Outcome::Invalid(_) if !hermetic => {
+            *outcome = Outcome::Failed(Failure {
+                message: format!("not hermetic: {}", problems.join(";\n")),
+                ..Failure::default()
+            });
+        }
+        _ => {}
+    }
+}
+
 /// Whether a replay can answer all that a build asked for: nothing went through a tunnel, nothing was refused or failed, and
 /// upstream's every answer was one to keep.
 pub(super) fn is_replayable(record: &PhaseRecord) -> bool {
@@ -307,9 +329,11 @@ pub(super) fn is_replayable(record: &PhaseRecord) -> bool {
     asked.all(|transfer| transfer.kind != Kind::Tunnel && transfer.problem.is_none() && kept(transfer))
 }
 
-/// The first problems, each once, with the step that asked.
+/// The first problems, each once, with the step that asked; what was refused before what failed.
 fn problems(transfers: &[StepTransfer], trace: Option<&BuildTrace>) -> Vec<String> {
     let mut told = Vec::new();
+    let mut transfers: Vec<_> = transfers.iter().collect();
+    transfers.sort_by_key(|asked| asked.transfer.origin != Origin::Refused);
     for asked in transfers {
         let Some(problem) = &asked.transfer.problem else {
             continue;
@@ -336,4 +360,47 @@ fn problems(transfers: &[StepTransfer], trace: Option<&BuildTrace>) -> Vec<Strin
         told.push(format!("… and {more} more"));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(message: &str) -> Outcome {
+        Outcome::Failed(Failure {
+            message: message.to_owned(),
+            step: Some("RUN pip".to_owned()),
+            ..Failure::default()
+        })
+    }
+
+    fn blamed(mut outcome: Outcome, problems: &[&str], hermetic: bool) -> Outcome {
+        let problems: Vec<String> = problems.iter().map(|&problem| problem.to_owned()).collect();
+        blame(&mut outcome, &problems, hermetic);
+        outcome
+    }
+
+    #[test]
+    fn what_is_not_hermetic_fails_for_that_however_it_ended() {
+        let problems = ["a step asked for x", "a step asked for y"];
+        let told = "not hermetic: a step asked for x;\na step asked for y";
+        let expected = failed(&format!("{told};\nthe build then failed: exit code: 1"));
+        assert_eq!(blamed(failed("exit code: 1"), &problems, false), expected);
+        for ended in [
+            Outcome::Measured,
+            Outcome::Invalid(vec!["a step was cached".to_owned()]),
+        ] {
+            assert_eq!(blamed(ended, &problems, false).reason().as_deref(), Some(told));
+        }
+    }
+
+    #[test]
+    fn a_hermetic_build_that_failed_says_what_its_downloads_lacked() {
+        assert_eq!(
+            blamed(failed("exit code: 1"), &["a: 502"], true),
+            failed("exit code: 1\na: 502")
+        );
+        assert_eq!(blamed(failed("exit code: 1"), &[], true), failed("exit code: 1"));
+        assert_eq!(blamed(Outcome::Measured, &["a: 502"], true), Outcome::Measured);
+    }
 }
