@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::attribution::attribute;
 use super::event::{Asker, Failure, NetworkHead, Outcome, PhaseRecord, RecordingHead, StepTransfer};
 use super::{RunError, Session};
+use crate::dockerfile::Dockerfile;
 use crate::engine::{BuildTrace, Engine};
 use crate::fixture::Workspace;
 use crate::mirror::recording::Recording;
@@ -319,14 +320,16 @@ fn blame(outcome: &mut Outcome, problems: &[String], hermetic: bool) {
     }
 }
 
-/// Whether a replay can answer all that a build asked for: nothing went through a tunnel, nothing was refused or failed, and
-/// upstream's every answer was one to keep.
-pub(super) fn is_replayable(record: &PhaseRecord) -> bool {
+/// Whether a replay can answer all that a build asked for: nothing went through a tunnel or was fetched by the builder itself,
+/// nothing was refused or failed, and upstream's every answer was one to keep.
+pub(super) fn is_replayable(record: &PhaseRecord, dockerfile: &Dockerfile) -> bool {
     let kept = |transfer: &Transfer| {
         transfer.origin != Origin::Upstream || matches!(transfer.status, 200 | 206 | 304 | 404 | 410)
     };
     let mut asked = record.transfers.iter().flatten().map(|asked| &asked.transfer);
+    let mut steps = record.build.iter().flat_map(|build| &build.steps);
     asked.all(|transfer| transfer.kind != Kind::Tunnel && transfer.problem.is_none() && kept(transfer))
+        && steps.all(|step| dockerfile.remote_sources(&step.name).is_empty())
 }
 
 /// The first problems, each once, with the step that asked; what was refused before what failed.

@@ -177,6 +177,9 @@ fn what_is_not_what_it_says_is_thrown_out_with_the_reason() {
         }
     }
     assert!(ended.out.contains("the cache mount /c was not empty"), "{}", ended.out);
+    let past = format!("fetched: line 3 of its Dockerfile adds http://127.0.0.1:{port}/x, which the builder fetches");
+    let page = place.bakeoff(&["report", "run", "--format", "markdown"]).out;
+    assert!(page.contains(&past), "{page}");
     let csv = place.bakeoff(&["report", "run", "--format", "csv"]).out;
     let row = csv
         .lines()
