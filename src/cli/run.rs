@@ -210,11 +210,16 @@ pub(super) async fn measure(
         dir.display(),
         dir.join("report.html").display()
     );
-    if let Some(command) = &report.resume {
-        eprintln!("{command} goes on with it");
+    match (ended, &report.resume) {
+        (Ok(()), _) => judged(&log, &report),
+        (Err(RunError::Interrupted), Some(command)) => Err(Failure::InterruptedRun(command.clone())),
+        (Err(error), resume) => {
+            if let Some(command) = resume {
+                eprintln!("{command} goes on with it");
+            }
+            Err(error.into())
+        }
     }
-    ended?;
-    judged(&log, &report)
 }
 
 /// Writes a run's reports into its folder and shows the one that was asked for.

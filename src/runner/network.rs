@@ -15,7 +15,7 @@ use crate::engine::{BuildTrace, Engine};
 use crate::fixture::Workspace;
 use crate::mirror::recording::Recording;
 use crate::mirror::{self, Config, Kind, Mirror, Origin, Transfer, Upstream, synthetic};
-use crate::suite::{NetworkMode, PhaseKind, Scenario};
+use crate::suite::{LockSpec, NetworkMode, PhaseKind, Scenario};
 use crate::units::hex;
 
 /// How many problems of downloads a failure tells of.
@@ -276,12 +276,15 @@ impl<E: Engine> Session<'_, E> {
     }
 
     /// What the making of a lock file asked for: in replay nothing may have been refused.
-    pub(super) async fn account_aside(&self) -> Result<(), String> {
+    pub(super) async fn account_aside(&self, lock: &LockSpec) -> Result<(), RunError> {
         let Some(mirror) = &self.mirror else { return Ok(()) };
         let transfers = mirror.transfers().await;
-        let mut problems = transfers.iter().filter_map(|transfer| transfer.problem.as_ref());
+        let mut problems = transfers.into_iter().filter_map(|transfer| transfer.problem);
         match problems.next() {
-            Some(problem) if mirror.mode() == mirror::Mode::Replay => Err(format!("not hermetic: {problem}")),
+            Some(problem) if mirror.mode() == mirror::Mode::Replay => Err(RunError::LockRefused {
+                file: lock.file.clone(),
+                problem,
+            }),
             _ => Ok(()),
         }
     }
