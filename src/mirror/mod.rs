@@ -445,6 +445,39 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn a_lock_file_of_the_clients_own_index_is_rewritten_where_another_is_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = |index: &str, files: &str| {
+            format!(
+                "[[package]]\nname = \"a\"\nsource = {{ registry = \"{index}/simple\" }}\n\
+                 wheels = [\n    {{ url = \"{files}/a.whl\", hash = \"sha256:0\" }},\n]\n"
+            )
+        };
+        for mode in [Mode::Record, Mode::Replay] {
+            let named = Upstream::new("https://named.example/simple", "a test").unwrap();
+            let mirror = Mirror::start(Config {
+                mode,
+                recording: Arc::new(Recording::create(&folder.path().join("r")).unwrap()),
+                upstream: (mode == Mode::Record).then_some(named),
+                aliases: vec!["https://client.example/simple".to_owned()],
+                synthetic: None,
+                bind: vec![LOOPBACK],
+                host: HOST.to_owned(),
+                port: 0,
+            })
+            .await
+            .unwrap();
+            let (origin, files) = (mirror.origin(), "https://files.example");
+            let expected = lock(&origin, &format!("{origin}/files/https/files.example"));
+            for index in ["https://named.example", "https://client.example"] {
+                assert_eq!(mirror.rewrite_lock(&lock(index, files)), expected, "{index}");
+            }
+            let other = lock("https://other.example", files);
+            assert_eq!(mirror.rewrite_lock(&other), other);
+        }
+    }
+
+    #[tokio::test]
     async fn a_mirror_that_has_died_says_so_and_begins_again_at_its_address() {
         let folder = tempfile::tempdir().unwrap();
         let mirror = Mirror::start(Config {

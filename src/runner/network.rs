@@ -12,11 +12,14 @@ use super::event::{Asker, Failure, NetworkHead, Outcome, PhaseRecord, RecordingH
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
 use crate::engine::{BuildTrace, Engine};
-use crate::fixture::Workspace;
+use crate::fixture::{Workspace, has_file};
 use crate::mirror::recording::Recording;
 use crate::mirror::{self, Config, Kind, Mirror, Origin, Transfer, Upstream, synthetic};
 use crate::suite::{LockSpec, NetworkMode, PhaseKind, Scenario};
 use crate::units::hex;
+
+/// The name of the lock files that are rewritten, wherever they lie in the context.
+pub(super) const LOCK_FILE: &str = "uv.lock";
 
 /// How many problems of downloads a failure tells of.
 const SHOWN: usize = 5;
@@ -63,7 +66,13 @@ impl<E: Engine> Session<'_, E> {
             let wanted = self.recording_keys()?;
             replay = wanted.values().all(|key| recording.is_complete(key));
         }
-        let upstream = if replay { None } else { self.upstream().await? };
+        let named = self.suite.network.index.is_some() || self.settings.index.is_some();
+        // A lock file that is not made by us leads to the index that its maker used.
+        let own_lock = || has_file(&self.suite.fixture, LOCK_FILE);
+        if self.client_index.is_none() && needs_client_index(replay, named, own_lock) {
+            self.client_index = self.ask_other_bases().await;
+        }
+        let upstream = if replay { None } else { self.upstream()? };
         let synthetic = self.generate().await?;
         let bind = self.mirror_addresses().await?;
         let mode = if replay {
@@ -116,15 +125,12 @@ impl<E: Engine> Session<'_, E> {
 
     /// The index to record from: what the suite or the command line names, else what the user's package clients are
     /// configured for, else what the base image's own client would use.
-    async fn upstream(&mut self) -> Result<Option<Upstream>, RunError> {
+    fn upstream(&self) -> Result<Option<Upstream>, RunError> {
         if let Some(index) = &self.suite.network.index {
             return Ok(Some(Upstream::new(index, "[network] index or --index")?));
         }
         if let Some(configured) = &self.settings.index {
             return Ok(Some(configured.clone()));
-        }
-        if self.client_index.is_none() {
-            self.client_index = self.ask_other_bases().await;
         }
         let of_client = self.client_index.as_ref();
         Ok(of_client
@@ -323,6 +329,12 @@ fn blame(outcome: &mut Outcome, problems: &[String], hermetic: bool) {
     }
 }
 
+/// Whether the index that the base image's pip uses by itself must be known: to record from it where none is named, and to
+/// find its addresses in a lock file of the user's own, also where another index is named or replayed.
+fn needs_client_index(replay: bool, named: bool, own_lock: impl FnOnce() -> bool) -> bool {
+    !(replay || named) || own_lock()
+}
+
 /// Whether a replay can answer all that a build asked for: nothing went through a tunnel or was fetched by the builder itself,
 /// nothing was refused or failed, and upstream's every answer was one to keep.
 pub(super) fn is_replayable(record: &PhaseRecord, dockerfile: &Dockerfile) -> bool {
@@ -397,6 +409,23 @@ mod tests {
             Outcome::Invalid(vec!["a step was cached".to_owned()]),
         ] {
             assert_eq!(blamed(ended, &problems, false).reason().as_deref(), Some(told));
+        }
+    }
+
+    #[test]
+    fn the_base_images_index_is_asked_for_where_it_is_recorded_from_or_a_lock_file_may_name_it() {
+        for (replay, named, own_lock, expected) in [
+            (false, false, false, true),
+            (false, true, false, false),
+            (true, false, false, false),
+            (false, true, true, true),
+            (true, true, true, true),
+        ] {
+            assert_eq!(
+                needs_client_index(replay, named, || own_lock),
+                expected,
+                "{replay} {named} {own_lock}"
+            );
         }
     }
 
