@@ -11,12 +11,12 @@ use super::attribution::attribute;
 use super::event::{Asker, Failure, NetworkHead, Outcome, PhaseRecord, RecordingHead, StepTransfer};
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
-use crate::engine::{BuildTrace, Engine};
+use crate::engine::{BuildTrace, Engine, Progress};
 use crate::fixture::{Workspace, has_file};
-use crate::mirror::recording::Recording;
+use crate::mirror::recording::{Damage, Recording};
 use crate::mirror::{self, Config, Kind, Mirror, Origin, Transfer, Upstream, synthetic};
 use crate::suite::{LockSpec, NetworkMode, PhaseKind, Scenario};
-use crate::units::hex;
+use crate::units::{Bytes, hex};
 
 /// The name of the lock files that are rewritten, wherever they lie in the context.
 pub(super) const LOCK_FILE: &str = "uv.lock";
@@ -100,7 +100,7 @@ impl<E: Engine> Session<'_, E> {
             stats.entries,
             stats.size
         ));
-        for damage in mirror.warm(|_, _| {}).await? {
+        for damage in self.check_recording(&mirror).await? {
             let what = damage
                 .key
                 .map_or_else(|| "a lock file".to_owned(), |key| key.to_string());
@@ -136,6 +136,24 @@ impl<E: Engine> Session<'_, E> {
         Ok(of_client
             .map(|index| Upstream::new(index, "the base image's pip"))
             .transpose()?)
+    }
+
+    /// Checks the recording, and says how far that is: a large one takes a while.
+    async fn check_recording(&self, mirror: &Mirror) -> Result<Vec<Damage>, RunError> {
+        let (tell, mut told) = tokio::sync::watch::channel((Bytes(0), Bytes(0)));
+        let checking = mirror.warm(move |read, all| {
+            tell.send_replace((read, all));
+        });
+        tokio::pin!(checking);
+        loop {
+            tokio::select! {
+                damaged = &mut checking => return Ok(damaged?),
+                Ok(()) = told.changed() => {
+                    let (read, all) = *told.borrow_and_update();
+                    self.progress(Progress::Note(format!("checking the recording, {read} of {all}")));
+                }
+            }
+        }
     }
 
     /// The index that the pip of some base image uses by default, where no base has the role of Python.

@@ -118,7 +118,8 @@ fn without_recordings_it_says_how_to_make_one() {
         "{}",
         stats.out
     );
-    assert_eq!(cache.mirror(&["verify"]).code, 0);
+    let verify = cache.mirror(&["verify"]);
+    assert_eq!((verify.code, &verify.out), (0, &stats.out));
     assert_eq!(cache.mirror(&["prune", "--all"]).code, 0);
     let export = cache.mirror(&["export", "x.tar"]);
     assert_eq!(export.code, 4);

@@ -5,13 +5,18 @@ use std::time::SystemTime;
 use super::args::{Prune, Verify};
 use super::bar::Bar;
 use super::shelf::{Folder, Shelf};
+use super::stats::NONE;
 use crate::cli::{Failure, print};
 use crate::mirror::recording::{Damage, Recording};
 use crate::units::Bytes;
 
 pub(super) fn verify(shelf: &Shelf, arguments: &Verify) -> Result<(), Failure> {
+    let recordings = shelf.recordings(&arguments.names)?;
+    if recordings.is_empty() {
+        return print(NONE);
+    }
     let mut count = 0;
-    for folder in shelf.recordings(&arguments.names)? {
+    for folder in recordings {
         let name = &folder.name;
         let checked = Recording::open(&folder.path).and_then(|recording| {
             let bar = Bar::new(&format!("checking {name}"));
