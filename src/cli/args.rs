@@ -150,7 +150,21 @@ pub(super) struct Plan {
     pub(super) selection: Selection,
 }
 
+const RUN: &str = "\
+Examples:
+  bakeoff run suite.toml                              records what builds download the first time,
+                                                      and replays that afterwards
+  bakeoff run suite.toml --rounds 5 --scenario 'uv-*' some scenarios, often enough to compare them
+  bakeoff run suite.toml --network record             fetch what the recording lacks, and add it
+  bakeoff run suite.toml --network replay --link 100mbit,20ms
+                                                      only what is recorded, over a slower link
+  bakeoff run suite.toml --engine isolated:28         in throw-away engines of this version
+  bakeoff run --resume latest                         go on with a run that was killed
+
+docs/network.md says what a replay holds, docs/engines.md which engines there are.";
+
 #[derive(Debug, Args)]
+#[command(after_help = RUN)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Run {
     /// The suite file

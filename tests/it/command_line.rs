@@ -27,6 +27,21 @@ fn help_names_every_command_and_exit_code() {
 }
 
 #[test]
+fn the_help_of_a_run_shows_what_it_can_do() {
+    let help = Place::new().bakeoff(&["run", "--help"]).out;
+    let (_, examples) = help.split_once("Examples:").expect("examples");
+    for word in [
+        "--network record",
+        "--network replay",
+        "--link",
+        "--engine isolated",
+        "--resume latest",
+    ] {
+        assert!(examples.contains(word), "{word} is not in\n{help}");
+    }
+}
+
+#[test]
 fn a_run_that_goes_on_takes_no_other_engine_but_may_find_one_in_the_environment() {
     let place = Place::new();
     let said = place.bakeoff(&["run", "--resume", "x", "--engine", "host"]);
