@@ -26,8 +26,17 @@ pub enum NetworkNote {
         host: String,
         /// How often it was opened.
         tunnels: u64,
-        /// Bytes that went through, in both directions.
+        /// Bytes that came down through it.
         bytes: Bytes,
+    },
+    /// An ADD had the builder itself fetch something, which no mirror sees.
+    PastMirror {
+        /// The scenario.
+        scenario: String,
+        /// The line of its Dockerfile.
+        line: u32,
+        /// What was fetched.
+        address: String,
     },
     /// Downloads of a phase were refused or failed, in these rounds.
     DownloadProblems {
@@ -58,7 +67,7 @@ pub enum NetworkNote {
 impl NetworkNote {
     pub(super) const fn severity(&self) -> Severity {
         match self {
-            Self::NotHermetic { .. } | Self::DownloadProblems { .. } => Severity::Warning,
+            Self::NotHermetic { .. } | Self::PastMirror { .. } | Self::DownloadProblems { .. } => Severity::Warning,
             Self::Recorded | Self::Uncontrolled | Self::Repeats { .. } => Severity::Info,
         }
     }
@@ -94,6 +103,14 @@ impl NetworkNote {
                 };
                 format!("Not hermetic: {scenario}, {phase}: {who} opened {opened} to {host} ({bytes}).")
             }
+            Self::PastMirror {
+                scenario,
+                line,
+                address,
+            } => format!(
+                "Not hermetic: {scenario}: line {line} of its Dockerfile adds {address}, which the builder fetches by itself, \
+                 past the mirror: neither recorded nor replayed, nor over the link, nor counted."
+            ),
             Self::DownloadProblems {
                 scenario,
                 phase,

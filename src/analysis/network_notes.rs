@@ -1,5 +1,8 @@
 //! Finds the notes that a run's downloads call for. Not for: their words, which are in `note`.
 
+use std::collections::BTreeSet;
+
+use crate::dockerfile::Dockerfile;
 use crate::journal::RunLog;
 use crate::mirror::{Kind, Origin};
 use crate::runner::event::{PhaseRecord, StepTransfer};
@@ -36,7 +39,33 @@ pub(super) fn network_notes(log: &RunLog, downloads: &[Downloads]) -> Vec<Networ
             }
         }
     }
+    // Without a mirror nothing is meant to be seen.
+    if matches!(log.header.network.mode.as_str(), "record" | "replay") {
+        notes.extend(past_mirror(log));
+    }
     notes.extend(downloads.iter().filter_map(|build| repeats(log, build)));
+    notes
+}
+
+/// One note for each scenario, instruction and address.
+fn past_mirror(log: &RunLog) -> Vec<NetworkNote> {
+    let mut notes = Vec::new();
+    for scenario in &log.header.scenarios {
+        let Ok(dockerfile) = Dockerfile::parse(&scenario.dockerfile) else {
+            continue;
+        };
+        let own = log
+            .phases
+            .iter()
+            .filter(|record| record.trial.scenario == scenario.name);
+        let steps = own.flat_map(|record| &record.build).flat_map(|build| &build.steps);
+        let fetched: BTreeSet<_> = steps.flat_map(|step| dockerfile.remote_sources(&step.name)).collect();
+        notes.extend(fetched.into_iter().map(|(line, address)| NetworkNote::PastMirror {
+            scenario: scenario.name.clone(),
+            line,
+            address: clean(&address),
+        }));
+    }
     notes
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::engine::EngineChoice;
 use crate::environment::noise;
@@ -17,6 +19,24 @@ use crate::units::Link;
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
+}
+
+impl Arguments {
+    /// Those of this process; what is wrong with them is told, and ends it.
+    pub(super) fn of_command_line() -> Self {
+        let matches = Self::command().get_matches();
+        let run = matches.subcommand_matches("run");
+        // Where it stands in the environment it is meant for new runs.
+        let said = |run: &clap::ArgMatches| {
+            run.contains_id("resume") && run.value_source("engine") == Some(ValueSource::CommandLine)
+        };
+        if run.is_some_and(said) {
+            let message =
+                "the argument '--resume <DIR>' cannot be used with '--engine <ENGINE>': a run goes on where it began";
+            Self::command().error(ErrorKind::ArgumentConflict, message).exit();
+        }
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -111,7 +131,7 @@ pub(super) struct Selection {
 }
 
 /// What only a new run may be told: one that goes on is as its journal says. (The index may hold a password, so that is not
-/// in the journal; the engine may come from the environment.)
+/// in the journal; the engine may come from the environment, so [`Arguments::of_command_line`] looks after that.)
 const OF_A_NEW_RUN: [&str; 13] = [
     "suite",
     "rounds",
@@ -143,7 +163,21 @@ pub(super) struct Plan {
     pub(super) selection: Selection,
 }
 
+const RUN: &str = "\
+Examples:
+  bakeoff run suite.toml                              records what builds download the first time,
+                                                      and replays that afterwards
+  bakeoff run suite.toml --rounds 5 --scenario 'uv-*' some scenarios, often enough to compare them
+  bakeoff run suite.toml --network record             fetch what the recording lacks, and add it
+  bakeoff run suite.toml --network replay --link 100mbit,20ms
+                                                      only what is recorded, over a slower link
+  bakeoff run suite.toml --engine isolated:28         in throw-away engines of this version
+  bakeoff run --resume latest                         go on with a run that was killed
+
+docs/network.md says what a replay holds, docs/engines.md which engines there are.";
+
 #[derive(Debug, Args)]
+#[command(after_help = RUN)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Run {
     /// The suite file

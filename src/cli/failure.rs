@@ -1,6 +1,6 @@
 //! What the user sees when something failed: the error, its causes, a hint, and the exit code of its kind.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use super::export::SendError;
@@ -15,6 +15,7 @@ use crate::history::HistoryError;
 use crate::images::ImagesError;
 use crate::journal::JournalError;
 use crate::mirror::recording::RecordingError;
+use crate::mirror::synthetic::SyntheticError;
 use crate::mirror::{MirrorError, UpstreamError};
 use crate::report::ReportError;
 use crate::report::export::ExportError;
@@ -81,6 +82,8 @@ pub(super) enum Failure {
     NoRecordings(PathBuf),
     #[error("there are several recordings: {}", .0.join(", "))]
     WhichRecording(Vec<String>),
+    #[error("in use by a run: {}", .0.join(", "))]
+    InUse(Vec<String>),
     #[error("there is a recording {0:?} already")]
     RecordingExists(String),
     #[error("a recording can't be named {name:?}; {expected}")]
@@ -114,6 +117,9 @@ pub(super) enum Failure {
     Option { name: &'static str, reason: String },
     #[error("interrupted")]
     Interrupted,
+    /// With the command that goes on with the run.
+    #[error("interrupted")]
+    InterruptedRun(String),
     #[error("some things could not be removed:\n{}", .0.join("\n"))]
     LeftOver(Vec<String>),
 }
@@ -139,6 +145,7 @@ impl Failure {
             | Self::Unwell { .. }
             | Self::NoSuchRecording { .. }
             | Self::NoRecordings(_)
+            | Self::InUse(_)
             | Self::Mirror(_) => 4,
             Self::Run(error) => match error {
                 RunError::Engine(error) => engine_code(error),
@@ -151,21 +158,21 @@ impl Failure {
                 | RunError::ImageStore { .. }
                 | RunError::Compression { .. }
                 | RunError::OtherMachine(_)
-                | RunError::Mirror(_) => 4,
+                | RunError::Mirror(MirrorError::Listen { .. } | MirrorError::Public(_) | MirrorError::Client(_)) => 4,
                 RunError::Fixture(_)
                 | RunError::Dockerfile { .. }
                 | RunError::Context(_)
                 | RunError::Ignore(_)
                 | RunError::Upstream(_)
                 | RunError::Platform { .. } => 3,
-                RunError::Recording(error) => recording_code(error),
-                RunError::Lock { .. } => 5,
+                RunError::Recording(error) | RunError::Mirror(MirrorError::Recording(error)) => recording_code(error),
+                RunError::Lock { .. } | RunError::LockRefused { .. } => 5,
                 RunError::Grant { .. } => 2,
                 RunError::Interrupted => 130,
                 RunError::Synthetic(_) | RunError::Stopped => 1,
             },
             Self::FailedPhases { .. } => 5,
-            Self::Interrupted => 130,
+            Self::Interrupted | Self::InterruptedRun(_) => 130,
             Self::Recording(error) => recording_code(error),
             Self::Export(error) => match error {
                 ExportError::OneRun { .. } | ExportError::Twice(_) | ExportError::OtherSeries { .. } => 2,
@@ -221,8 +228,9 @@ impl Failure {
                 "measure two scenarios or more, each in rounds that count; `bakeoff report` shows what the run measured".into(),
             ),
             Self::NoSeries(_) => Some("`bakeoff history list` shows what it holds, and of which branches".into()),
+            Self::InterruptedRun(command) => Some(format!("finished trials are kept: `{command}` goes on after them")),
             Self::UnfinishedRun(run) => Some(format!("`bakeoff run --resume {run}` goes on with it")),
-            Self::Recording(error) => recording_hint(error),
+            Self::Recording(error) | Self::Mirror(MirrorError::Recording(error)) => Some(recording_hint(error)),
             Self::NoSuchRecording {
                 nearest: Some(near), ..
             }
@@ -237,6 +245,7 @@ impl Failure {
             Self::RecordingExists(name) => Some(format!(
                 "choose another name with --recording, or remove it: `bakeoff mirror prune --all {name}`"
             )),
+            Self::InUse(_) => Some("wait for the run, or for `bakeoff mirror serve`, to end; then prune again".into()),
             Self::FileExists(_) => Some("--force replaces it".into()),
             Self::NoIndex => Some("name one with --index, or configure your pip or uv".into()),
             Self::Damaged(_) => Some(
@@ -343,9 +352,7 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Lock { .. } => {
             Some("the package index must be reachable from containers: `bakeoff doctor` looks at the network".into())
         }
-        RunError::Interrupted => Some(
-            "finished trials are kept: `bakeoff run --resume` goes on after them, and `bakeoff list` shows how".into(),
-        ),
+        RunError::LockRefused { .. } => Some("run with --network record to add what is missing".into()),
         RunError::OtherMachine(_) => Some(
             "go on where it began, or with --allow-different-machine: the report then says that figures of both \
                      stand side by side"
@@ -357,12 +364,19 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Grant { .. } => Some("the suite says where it comes from: secrets and ssh of [[scenario]]".into()),
         RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
         RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
-        RunError::NoBridge(_) | RunError::Mirror(_) => Some(
+        RunError::Recording(error) | RunError::Mirror(MirrorError::Recording(error)) => Some(recording_hint(error)),
+        RunError::Mirror(MirrorError::Client(_)) => {
+            Some("a replay needs no way upstream; `--network upstream` measures without the mirror".into())
+        }
+        RunError::Mirror(MirrorError::Public(_)) => Some(
+            "give the engine's bridge an address of a private network; `--network upstream` measures without the mirror"
+                .into(),
+        ),
+        RunError::NoBridge(_) | RunError::Mirror(MirrorError::Listen { .. }) => Some(
             "the mirror listens on the engine's bridge, so the engine must run on this machine; \
                      `--network upstream` measures without it"
                 .into(),
         ),
-        RunError::Recording(error) => recording_hint(error),
         RunError::Upstream(_) => Some("name an index with --index, as http:// or https:// address".into()),
         RunError::EngineVersion { .. } => Some(
             "`--engine isolated` takes the newest that can be had; other versions need a container registry".into(),
@@ -373,12 +387,17 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::ImageStore { .. } => {
             Some("only isolated engines of version 26 or newer can be given an image store".into())
         }
+        RunError::Synthetic(error) => Some(match error {
+            SyntheticError::Folder { source, .. } | SyntheticError::Write { source, .. } => disk_hint(source),
+            SyntheticError::Pack { .. } => disk_hint(&ErrorKind::Other.into()),
+        }),
         RunError::Registry { .. } => Some("`bakeoff doctor` looks at engine and images".into()),
         RunError::Fixture(error) => error.hint(),
         RunError::Dockerfile { .. }
         | RunError::Context(_)
         | RunError::Ignore(_)
-        | RunError::Synthetic(_)
+        // Before its first record: then nothing is kept.
+        | RunError::Interrupted
         | RunError::Stopped => None,
     }
 }
@@ -411,18 +430,34 @@ fn recording_code(error: &RecordingError) -> u8 {
     }
 }
 
-fn recording_hint(error: &RecordingError) -> Option<String> {
+fn recording_hint(error: &RecordingError) -> String {
     match error {
-        RecordingError::Absent { .. } => Some(MAKE_RECORDING.into()),
+        RecordingError::Absent { .. } => MAKE_RECORDING.into(),
         RecordingError::OtherIndex { .. } => {
-            Some("choose another recording with --recording, or the index that it was made from with --index".into())
+            "choose another recording with --recording, or the index that it was made from with --index".into()
         }
-        RecordingError::Manifest { .. } => {
-            Some("import the recording again, or remove its folder and record anew".into())
+        RecordingError::Manifest { .. } => "import the recording again, or remove its folder and record anew".into(),
+        RecordingError::Newer { .. } => "use the version of bakeoff that made it".into(),
+        RecordingError::File { source, .. } => disk_hint(source),
+        RecordingError::Archive { .. } => {
+            "export it again where it came from; `bakeoff mirror prune` there removes what is damaged, and a run with \
+             `--network record` fetches it again"
+                .into()
         }
-        RecordingError::Newer { .. } => Some("use the version of bakeoff that made it".into()),
-        RecordingError::File { .. } | RecordingError::Archive { .. } => None,
     }
+}
+
+/// What to do about a file of the cache, or of the user's, that can't be used.
+fn disk_hint(source: &std::io::Error) -> String {
+    match source.kind() {
+        ErrorKind::StorageFull => "free some space there, or choose another folder for caches with XDG_CACHE_HOME",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "make it yours to read and write, or choose another folder for caches with XDG_CACHE_HOME"
+        }
+        ErrorKind::NotFound => "see whether the path is right; `bakeoff mirror stats` shows what there is",
+        _ => "see whether disk and path are as they should be; XDG_CACHE_HOME chooses another folder for caches",
+    }
+    .to_owned()
 }
 
 /// A full disk on our side is no fault of the engine's.
@@ -454,5 +489,70 @@ fn images_hint(error: &ImagesError) -> Option<String> {
         }
         ImagesError::StandIn { remedy, .. } => Some(remedy.clone()),
         ImagesError::Engine(error) => engine_hint(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_for_what_went_wrong() {
+        let (name, recorded, configured) = ("r".into(), "https://a.example".into(), "https://b.example".into());
+        let other = RecordingError::OtherIndex {
+            name,
+            recorded,
+            configured,
+        };
+        let (lock, told) = (|| PathBuf::from("uv.lock"), String::new);
+        let full = || std::io::Error::from(ErrorKind::StorageFull);
+        let (operation, path) = ("writing", PathBuf::new());
+        for (error, code, remedy) in [
+            (RunError::Mirror(other.into()), 4, "--recording"),
+            (
+                RunError::Lock {
+                    file: lock(),
+                    reason: told(),
+                },
+                5,
+                "bakeoff doctor",
+            ),
+            (
+                RunError::LockRefused {
+                    file: lock(),
+                    problem: told(),
+                },
+                5,
+                "--network record",
+            ),
+            (
+                SyntheticError::Write {
+                    path: path.clone(),
+                    source: full(),
+                }
+                .into(),
+                1,
+                "free some space",
+            ),
+            (
+                RecordingError::File {
+                    operation,
+                    path,
+                    source: full(),
+                }
+                .into(),
+                1,
+                "free some space",
+            ),
+        ] {
+            let failure = Failure::Run(error);
+            let hint = failure.hint().unwrap_or_default();
+            assert!(
+                failure.exit_code() == code && hint.contains(remedy),
+                "{failure}: {hint}"
+            );
+        }
+        let run = Failure::InterruptedRun("bakeoff run --resume reports/runs/x".into());
+        assert!(run.hint().is_some_and(|hint| hint.contains("reports/runs/x")));
     }
 }

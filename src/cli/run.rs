@@ -21,7 +21,7 @@ use crate::environment::host;
 use crate::fixture;
 use crate::journal::{self, Journal, RunLog};
 use crate::plan::Plan;
-use crate::runner::event::{Outcome, PhaseRecord, Round, RunEvent};
+use crate::runner::event::{PhaseRecord, Round, RunEvent};
 use crate::runner::{self, RunError, Settings};
 use crate::scratch;
 use crate::suite::{self, NetworkMode, Overrides, Suite};
@@ -211,11 +211,16 @@ pub(super) async fn measure(
         dir.display(),
         dir.join("report.html").display()
     );
-    if let Some(command) = &report.resume {
-        eprintln!("{command} goes on with it");
+    match (ended, &report.resume) {
+        (Ok(()), _) => judged(&log, &report),
+        (Err(RunError::Interrupted), Some(command)) => Err(Failure::InterruptedRun(command.clone())),
+        (Err(error), resume) => {
+            if let Some(command) = resume {
+                eprintln!("{command} goes on with it");
+            }
+            Err(error.into())
+        }
     }
-    ended?;
-    judged(&log, &report)
 }
 
 /// Writes a run's reports into its folder and shows the one that was asked for.
@@ -234,7 +239,7 @@ pub(super) fn show(log: &RunLog, arguments: &Run) -> Result<Report, Failure> {
 pub(super) fn judged(log: &RunLog, report: &Report) -> Result<(), Failure> {
     if report.has_failed_cell() {
         Err(Failure::FailedPhases {
-            hermetic: log.phases.iter().all(is_hermetic),
+            hermetic: log.header.network.mode != "replay" || !log.phases.iter().any(PhaseRecord::was_refused),
         })
     } else {
         Ok(())
@@ -298,11 +303,6 @@ fn settled(path: &Path) -> PathBuf {
         }
     }
     absolute
-}
-
-/// Whether a phase did not fail for asking for what is not recorded.
-fn is_hermetic(record: &PhaseRecord) -> bool {
-    !matches!(&record.outcome, Outcome::Failed(failure) if failure.message.starts_with("not hermetic"))
 }
 
 /// The first interruption stops what is done and starts the clean-up; a second one leaves the rest to `bakeoff clean`.

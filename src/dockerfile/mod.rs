@@ -3,7 +3,7 @@
 //! It follows the parser of BuildKit: `source` cuts the file into logical lines, `command` takes those apart, `parse`
 //! makes instructions and stages of them. `expand` and `bases` find the images that stages start from, `rewrite`
 //! changes the text without moving a line, `steps` leads from a builder's step back to its instruction, `layers` from an
-//! image's layers, and `sources` tells what an instruction takes from the context.
+//! image's layers, and `sources` tells what an instruction takes from the context, or has fetched.
 
 mod bases;
 mod command;
@@ -250,6 +250,16 @@ impl Dockerfile {
     #[must_use]
     pub fn context_sources(&self, instruction: &Instruction, step: &str) -> Vec<String> {
         sources::context_sources(self, instruction, step)
+    }
+    /// What a step has the builder itself fetch, if it is an ADD that does: the addresses, with the instruction's line.
+    #[must_use]
+    pub fn remote_sources(&self, step: &str) -> Vec<(u32, String)> {
+        // Most files have none, and joining steps takes its time.
+        if !self.instructions.iter().any(|it| it.keyword == "ADD") {
+            return Vec::new();
+        }
+        let add = steps::instruction_of(self, step);
+        add.map_or_else(Vec::new, |add| sources::remote_sources(self, add, step))
     }
     /// Whether a source as [`Self::context_sources`] tells it takes this file of the context.
     #[must_use]

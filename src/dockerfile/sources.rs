@@ -1,5 +1,5 @@
-//! What an instruction takes from the build context: the sources of COPY and ADD, and what a RUN binds. Not for: what it
-//! takes from images and other stages, and whether any of it exists.
+//! What an instruction takes from the build context, the sources of COPY and ADD and what a RUN binds, and what an ADD has the
+//! builder fetch. Not for: what it takes from images and other stages, and whether any of it exists.
 
 use super::command::blank_separated;
 use super::source::Logical;
@@ -10,12 +10,15 @@ use crate::units::patterns::{Matched, Patterns, clean};
 const REMOTE: [&str; 5] = ["http://", "https://", "git://", "git@", "ssh://"];
 
 pub(super) fn context_sources(dockerfile: &Dockerfile, instruction: &Instruction, step: &str) -> Vec<String> {
-    let mut logical = dockerfile.source.logical.iter();
-    let Some(logical) = logical.find(|logical| logical.first_line == instruction.first_line) else {
+    let Some(logical) = logical(dockerfile, instruction) else {
         return Vec::new();
     };
     let sources = match instruction.keyword.as_str() {
-        "COPY" | "ADD" => copied(logical, step),
+        "COPY" | "ADD" => {
+            let mut sources = copied(logical, step);
+            sources.retain(|source| !is_remote(source));
+            sources
+        }
         "RUN" => bound(logical),
         _ => Vec::new(),
     };
@@ -23,6 +26,22 @@ pub(super) fn context_sources(dockerfile: &Dockerfile, instruction: &Instruction
     sources.sort();
     sources.dedup();
     sources
+}
+
+pub(super) fn remote_sources(dockerfile: &Dockerfile, instruction: &Instruction, step: &str) -> Vec<(u32, String)> {
+    let add = logical(dockerfile, instruction).filter(|_| instruction.keyword == "ADD");
+    let sources = add.map(|logical| copied(logical, step)).unwrap_or_default();
+    let remote = sources.into_iter().filter(|source| is_remote(source));
+    remote.map(|source| (instruction.first_line, source)).collect()
+}
+
+fn logical<'d>(dockerfile: &'d Dockerfile, instruction: &Instruction) -> Option<&'d Logical> {
+    let mut logical = dockerfile.source.logical.iter();
+    logical.find(|logical| logical.first_line == instruction.first_line)
+}
+
+fn is_remote(source: &str) -> bool {
+    REMOTE.iter().any(|scheme| source.starts_with(scheme))
 }
 
 fn copied(logical: &Logical, step: &str) -> Vec<String> {
@@ -49,7 +68,7 @@ fn copied(logical: &Logical, step: &str) -> Vec<String> {
     }
     // The last word is the destination.
     words.pop();
-    words.retain(|word| !word.starts_with("<<") && !REMOTE.iter().any(|scheme| word.starts_with(scheme)));
+    words.retain(|word| !word.starts_with("<<"));
     words
 }
 
@@ -132,6 +151,36 @@ mod tests {
         ] {
             assert_eq!(sources(line, ""), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn what_an_add_fetches_is_no_source_of_the_context() {
+        let fetched = |line: &str, step: &str| {
+            let dockerfile = Dockerfile::parse(&format!("FROM a\n\n{line}\n")).expect("valid");
+            let found = dockerfile.remote_sources(step);
+            assert!(found.iter().all(|(line, _)| *line == 3), "{found:?}");
+            found.into_iter().map(|(_, address)| address).collect::<Vec<_>>()
+        };
+        let several = "ADD https://a.example/x git@a.example:x.git local.tar /y";
+        let both = ["https://a.example/x", "git@a.example:x.git"];
+        assert_eq!(fetched(several, &format!("[2/2] {several}")), both);
+        // The classic builder prints variables as they are written.
+        assert_eq!(fetched(several, &format!("Step 2/2 : {several}")), both);
+        let versioned = "ADD --checksum=sha256:0 https://a.example/$V /y";
+        assert_eq!(
+            fetched(versioned, &format!("Step 2/2 : {versioned}")),
+            ["https://a.example/$V"]
+        );
+        assert_eq!(
+            fetched("ADD $URL /y", "[2/2] ADD https://a.example/x /y"),
+            ["https://a.example/x"]
+        );
+        let list = "ADD [\"http://a.example/a b\", \"/y\"]";
+        assert_eq!(fetched(list, &format!("[2/2] {list}")), ["http://a.example/a b"]);
+        for none in ["ADD local.tar /y", "COPY https: /y", "RUN curl https://a.example/x"] {
+            assert!(fetched(none, &format!("[2/2] {none}")).is_empty(), "{none}");
+        }
+        assert!(fetched(several, "[1/2] FROM a").is_empty());
     }
 
     #[test]

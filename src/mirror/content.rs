@@ -9,6 +9,7 @@ use hyper::{Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 
 use super::body::{self, Answer};
+use super::fetch::Failure;
 use super::log::Ticket;
 use super::recording::{self, Entry};
 use super::reply::{Asked, answer, nothing, part_of, put, said};
@@ -22,6 +23,8 @@ const SMALL_IN_ALL: usize = 32 << 20;
 
 /// A thing to be sent: where it is and what is said of it.
 pub(super) struct Content<'a> {
+    /// What it is, for people.
+    pub(super) name: &'a str,
     pub(super) path: std::path::PathBuf,
     pub(super) size: u64,
     pub(super) sha256: &'a str,
@@ -31,6 +34,7 @@ pub(super) struct Content<'a> {
 impl Shared {
     pub(super) async fn entry(&self, entry: &Entry, asked: &Asked, ticket: Ticket) -> Response<Answer> {
         let content = Content {
+            name: &entry.key.url,
             path: self.recording.blob(&entry.sha256),
             size: entry.size,
             sha256: &entry.sha256,
@@ -45,7 +49,10 @@ impl Shared {
         *response.status_mut() = StatusCode::from_u16(entry.status).unwrap_or(StatusCode::BAD_GATEWAY);
         said(response.headers_mut(), &entry.headers);
         if !asked.head_only {
-            *response.body_mut() = self.content(&content, 0, entry.size, ticket).await;
+            *response.body_mut() = match self.content(&content, 0, entry.size, ticket).await {
+                Ok(body) => body,
+                Err(ticket) => return self.damaged(&content, ticket),
+            };
         }
         response
     }
@@ -91,23 +98,38 @@ impl Shared {
             put(&mut headers, header::CONTENT_LENGTH, &length.to_string());
             nothing()
         } else {
-            self.content(content, from, length, ticket).await
+            match self.content(content, from, length, ticket).await {
+                Ok(body) => body,
+                Err(ticket) => return self.damaged(content, ticket),
+            }
         };
         answer(status, headers, body)
     }
 
-    async fn content(&self, content: &Content<'_>, from: u64, length: u64, ticket: Ticket) -> Answer {
-        if content.size <= SMALL
-            && let Some(bytes) = self.small(content).await
-            && let (Ok(from), Ok(length)) = (usize::try_from(from), usize::try_from(length))
-            && let Some(end) = from.checked_add(length).filter(|end| *end <= bytes.len())
-        {
-            return body::whole(bytes.slice(from..end), ticket, &self.shaper);
+    /// The body, or the ticket back if it is not what it should be: a small one is checked each time that it is read.
+    async fn content(&self, content: &Content<'_>, from: u64, length: u64, ticket: Ticket) -> Result<Answer, Ticket> {
+        if content.size > SMALL {
+            return Ok(body::file(content.path.clone(), from, length, ticket, &self.shaper));
         }
-        body::file(content.path.clone(), from, length, ticket, &self.shaper)
+        let part = |bytes: Bytes| {
+            let (from, length) = (usize::try_from(from).ok()?, usize::try_from(length).ok()?);
+            let end = from.checked_add(length).filter(|end| *end <= bytes.len())?;
+            Some(bytes.slice(from..end))
+        };
+        match self.small(content).await.and_then(part) {
+            Some(bytes) => Ok(body::whole(bytes, ticket, &self.shaper)),
+            None => Err(ticket),
+        }
     }
 
-    /// A small body, from memory after the first time.
+    /// Answers that a body has been damaged since the recording was checked, and serves it no more.
+    fn damaged(&self, content: &Content<'_>, ticket: Ticket) -> Response<Answer> {
+        self.recording.distrust(content.sha256);
+        let reason = format!("{}: its file has been damaged since it was checked", content.name);
+        self.failed(ticket, content.name, &Failure { status: 500, reason })
+    }
+
+    /// A small body, from memory after the first time; `None` if it is not what it should be.
     async fn small(&self, content: &Content<'_>) -> Option<Bytes> {
         let kept = |small: &Mutex<BTreeMap<String, Bytes>>| {
             let small = small.lock().unwrap_or_else(PoisonError::into_inner);

@@ -121,6 +121,8 @@ pub enum MirrorError {
 pub struct Mirror {
     shared: Arc<Shared>,
     accepting: Mutex<Vec<Accepting>>,
+    /// Keeps what it serves from being removed.
+    _held: Vec<std::fs::File>,
 }
 
 /// A task that takes connections, and what it takes them from: a task that has died can be started again.
@@ -148,7 +150,7 @@ impl Mirror {
     /// Starts a mirror.
     ///
     /// # Errors
-    /// If it can't listen, or the recording is of another index than the configured one.
+    /// If it can't listen, or the recording is of another index than the configured one, or is gone.
     pub async fn start(config: Config) -> Result<Self, MirrorError> {
         if let Some(public) = config.bind.iter().find(|address| !is_private(**address)) {
             return Err(MirrorError::Public(*public));
@@ -165,7 +167,9 @@ impl Mirror {
             .first()
             .copied()
             .unwrap_or(SocketAddr::new(LOOPBACK, config.port));
-        config.recording.touch();
+        let generated = config.synthetic.as_ref().and_then(Catalogue::folder);
+        let held = config.recording.hold()?.into_iter();
+        let held = held.chain(generated.and_then(used::hold)).collect();
         let origin = format!("http://{}:{}", config.host, address.port());
 
         let recorded = config.recording.index().and_then(|index| url::Url::parse(&index).ok());
@@ -213,6 +217,7 @@ impl Mirror {
         Ok(Self {
             accepting: Mutex::new(accepting.collect()),
             shared,
+            _held: held,
         })
     }
 
@@ -438,6 +443,39 @@ pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_lock_file_of_the_clients_own_index_is_rewritten_where_another_is_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = |index: &str, files: &str| {
+            format!(
+                "[[package]]\nname = \"a\"\nsource = {{ registry = \"{index}/simple\" }}\n\
+                 wheels = [\n    {{ url = \"{files}/a.whl\", hash = \"sha256:0\" }},\n]\n"
+            )
+        };
+        for mode in [Mode::Record, Mode::Replay] {
+            let named = Upstream::new("https://named.example/simple", "a test").unwrap();
+            let mirror = Mirror::start(Config {
+                mode,
+                recording: Arc::new(Recording::create(&folder.path().join("r")).unwrap()),
+                upstream: (mode == Mode::Record).then_some(named),
+                aliases: vec!["https://client.example/simple".to_owned()],
+                synthetic: None,
+                bind: vec![LOOPBACK],
+                host: HOST.to_owned(),
+                port: 0,
+            })
+            .await
+            .unwrap();
+            let (origin, files) = (mirror.origin(), "https://files.example");
+            let expected = lock(&origin, &format!("{origin}/files/https/files.example"));
+            for index in ["https://named.example", "https://client.example"] {
+                assert_eq!(mirror.rewrite_lock(&lock(index, files)), expected, "{index}");
+            }
+            let other = lock("https://other.example", files);
+            assert_eq!(mirror.rewrite_lock(&other), other);
+        }
+    }
 
     #[tokio::test]
     async fn a_mirror_that_has_died_says_so_and_begins_again_at_its_address() {

@@ -7,7 +7,7 @@
 //! ├── manifest.jsonl        one record a line; the first says what this is
 //! ├── blobs/ab/abcd…        the bodies, by SHA-256
 //! ├── partial/              what is being downloaded
-//! ├── used                  empty; last changed when the recording was last used
+//! ├── used                  empty; last changed when the recording was last used, and locked while it is
 //! └── lock                  held while the manifest is written
 //! ```
 
@@ -88,7 +88,7 @@ pub enum RecordingError {
 }
 
 impl RecordingError {
-    fn file(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn file(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File {
             operation,

@@ -232,6 +232,7 @@ impl Shared {
         let size = path.metadata().map_or(0, |data| data.len());
         ticket.answered(200, Origin::Synthetic, Some(size));
         let content = Content {
+            name,
             path: path.clone(),
             size,
             sha256,
@@ -372,7 +373,7 @@ impl Shared {
         }
     }
 
-    fn failed(&self, mut ticket: Ticket, url: &str, failure: &Failure) -> Response<Answer> {
+    pub(super) fn failed(&self, mut ticket: Ticket, url: &str, failure: &Failure) -> Response<Answer> {
         let origin = if self.fetcher.is_some() {
             Origin::Upstream
         } else {

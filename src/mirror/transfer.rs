@@ -18,7 +18,7 @@ pub struct Transfer {
     pub started_unix_ns: u64,
     /// When the last byte was handed over, or the client went away.
     pub ended_unix_ns: u64,
-    /// Bytes of the body that were handed over; of a tunnel those in both directions.
+    /// Bytes of the body that were handed over; of a tunnel those that came down.
     pub bytes: Bytes,
     /// Where they came from.
     pub origin: Origin,

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio_util::io::{InspectReader, InspectWriter};
+use tokio_util::io::InspectReader;
 
 use super::body::Answer;
 use super::log::Ticket;
@@ -42,18 +42,17 @@ pub(super) async fn answer(
     tokio::spawn(async move {
         if let Ok(upgraded) = hyper::upgrade::on(request).await {
             let mut client = TokioIo::new(upgraded);
-            let (up, down) = (AtomicUsize::new(0), AtomicUsize::new(0));
-            let count = |counter: &AtomicUsize, bytes: &[u8]| {
-                counter.fetch_add(bytes.len(), Ordering::Relaxed);
-            };
-            let upstream = InspectReader::new(upstream, |bytes| count(&down, bytes));
-            let mut upstream = InspectWriter::new(upstream, |bytes| count(&up, bytes));
+            // What goes up is no download.
+            let down = AtomicUsize::new(0);
+            let mut upstream = InspectReader::new(upstream, |bytes: &[u8]| {
+                down.fetch_add(bytes.len(), Ordering::Relaxed);
+            });
             // How a tunnel ends is its ends' affair. One that breaks off has carried what it has.
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
                 () = ended.cancelled() => {}
             }
-            ticket.sent(up.load(Ordering::Relaxed) + down.load(Ordering::Relaxed));
+            ticket.sent(down.load(Ordering::Relaxed));
         }
     });
     Response::new(nothing())

@@ -19,11 +19,15 @@ pub(super) fn network(report: &Report) -> Option<String> {
     Some(format!("{}{}", source(network), link(report)))
 }
 
-/// `replay of recording published-light (sha256:1a2b3c…, 187 files, 312.0 MB)`.
+/// `replay of recording published-light (sha256:1a2b3c…, 187 files, 312.0 MB)`. What a recording run began with is said to be
+/// that: by its end there is more.
 fn source(network: &NetworkHead) -> String {
     let recording = network.recording.as_ref().map(|recording| {
-        let into = if network.mode == "record" { "into" } else { "of" };
-        format!("{into} recording {} ({})", recording.name, content(recording))
+        let (into, when) = match network.mode.as_str() {
+            "record" => ("into", " at the start"),
+            _ => ("of", ""),
+        };
+        format!("{into} recording {} ({}{when})", recording.name, content(recording))
     });
     let synthetic = network.synthetic.as_ref().map(|what| {
         let with = if recording.is_some() { "with" } else { "of" };

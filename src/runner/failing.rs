@@ -55,6 +55,7 @@ pub(super) fn ends_run(error: &RunError) -> bool {
         | RunError::Dockerfile { .. }
         | RunError::Triggers { .. }
         | RunError::Lock { .. }
+        | RunError::LockRefused { .. }
         | RunError::Python { .. }
         | RunError::Platform { .. }
         | RunError::Grant { .. }

@@ -199,7 +199,7 @@ impl<E: Engine> Session<'_, E> {
         }
         .await;
         self.engine.remove_container(&container.id).await?;
-        self.account_aside().await.map_err(fail)?;
+        self.account_aside(lock).await?;
         made
     }
 }

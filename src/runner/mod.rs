@@ -109,6 +109,14 @@ pub enum RunError {
         /// What the command wrote.
         reason: String,
     },
+    /// What was asked for to make a lock file was refused, in a replay.
+    #[error("making {}: not hermetic: {problem}", file.display())]
+    LockRefused {
+        /// The lock file.
+        file: std::path::PathBuf,
+        /// What was asked for.
+        problem: String,
+    },
     /// The image of a role does not say which Python it has.
     #[error("the image {image} has no working python3: {reason}")]
     Python {

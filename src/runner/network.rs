@@ -10,11 +10,16 @@ use sha2::{Digest as _, Sha256};
 use super::attribution::attribute;
 use super::event::{Asker, Failure, NetworkHead, Outcome, PhaseRecord, RecordingHead, StepTransfer};
 use super::{RunError, Session};
-use crate::engine::{BuildTrace, Engine};
-use crate::mirror::recording::Recording;
+use crate::dockerfile::Dockerfile;
+use crate::engine::{BuildTrace, Engine, Progress};
+use crate::fixture::has_file;
+use crate::mirror::recording::{Damage, Recording};
 use crate::mirror::{self, Config, Kind, Mirror, Origin, Transfer, Upstream, synthetic};
-use crate::suite::{NetworkMode, PhaseKind, Scenario};
-use crate::units::hex;
+use crate::suite::{LockSpec, NetworkMode, PhaseKind, Scenario};
+use crate::units::{Bytes, hex};
+
+/// The name of the lock files that are rewritten, wherever they lie in the context.
+pub(super) const LOCK_FILE: &str = "uv.lock";
 
 /// How many problems of downloads a failure tells of.
 const SHOWN: usize = 5;
@@ -61,7 +66,13 @@ impl<E: Engine> Session<'_, E> {
             let wanted = self.recording_keys()?;
             replay = wanted.values().all(|key| recording.is_complete(key));
         }
-        let upstream = if replay { None } else { self.upstream().await? };
+        let named = self.suite.network.index.is_some() || self.settings.index.is_some();
+        // A lock file that is not made by us leads to the index that its maker used.
+        let own_lock = || has_file(&self.suite.fixture, LOCK_FILE);
+        if self.client_index.is_none() && needs_client_index(replay, named, own_lock) {
+            self.client_index = self.ask_other_bases().await;
+        }
+        let upstream = if replay { None } else { self.upstream()? };
         let synthetic = self.generate().await?;
         let bind = self.mirror_addresses().await?;
         let mode = if replay {
@@ -89,7 +100,7 @@ impl<E: Engine> Session<'_, E> {
             stats.entries,
             stats.size
         ));
-        for damage in mirror.warm(|_, _| {}).await? {
+        for damage in self.check_recording(&mirror).await? {
             let what = damage
                 .key
                 .map_or_else(|| "a lock file".to_owned(), |key| key.to_string());
@@ -114,20 +125,35 @@ impl<E: Engine> Session<'_, E> {
 
     /// The index to record from: what the suite or the command line names, else what the user's package clients are
     /// configured for, else what the base image's own client would use.
-    async fn upstream(&mut self) -> Result<Option<Upstream>, RunError> {
+    fn upstream(&self) -> Result<Option<Upstream>, RunError> {
         if let Some(index) = &self.suite.network.index {
             return Ok(Some(Upstream::new(index, "[network] index or --index")?));
         }
         if let Some(configured) = &self.settings.index {
             return Ok(Some(configured.clone()));
         }
-        if self.client_index.is_none() {
-            self.client_index = self.ask_other_bases().await;
-        }
         let of_client = self.client_index.as_ref();
         Ok(of_client
             .map(|index| Upstream::new(index, "the base image's pip"))
             .transpose()?)
+    }
+
+    /// Checks the recording, and says how far that is: a large one takes a while.
+    async fn check_recording(&self, mirror: &Mirror) -> Result<Vec<Damage>, RunError> {
+        let (tell, mut told) = tokio::sync::watch::channel((Bytes(0), Bytes(0)));
+        let checking = mirror.warm(move |read, all| {
+            tell.send_replace((read, all));
+        });
+        tokio::pin!(checking);
+        loop {
+            tokio::select! {
+                damaged = &mut checking => return Ok(damaged?),
+                Ok(()) = told.changed() => {
+                    let (read, all) = *told.borrow_and_update();
+                    self.progress(Progress::Note(format!("checking the recording, {read} of {all}")));
+                }
+            }
+        }
     }
 
     /// The index that the pip of some base image uses by default, where no base has the role of Python.
@@ -268,47 +294,82 @@ impl<E: Engine> Session<'_, E> {
         let steps = record.build.as_ref().map_or(&[][..], |trace| &trace.steps);
         let transfers = attribute(transfers, steps, !isolated);
         let told = problems(&transfers, record.build.as_ref());
-        let refused = transfers.iter().any(|asked| asked.transfer.origin == Origin::Refused);
-        match &mut record.outcome {
-            Outcome::Failed(failure) if !told.is_empty() => {
-                failure.message = format!("{}\n{}", failure.message, told.join("\n"));
-            }
-            Outcome::Measured | Outcome::Invalid(_) if refused && mirror.mode() == mirror::Mode::Replay => {
-                record.outcome = Outcome::Failed(Failure {
-                    message: format!("not hermetic: {}", told.join("\n")),
-                    ..Failure::default()
-                });
-            }
-            _ => {}
-        }
         record.transfers = Some(transfers);
+        let hermetic = mirror.mode() == mirror::Mode::Record || !record.was_refused();
+        blame(&mut record.outcome, &told, hermetic);
     }
 
     /// What the making of a lock file asked for: in replay nothing may have been refused.
-    pub(super) async fn account_aside(&self) -> Result<(), String> {
+    pub(super) async fn account_aside(&self, lock: &LockSpec) -> Result<(), RunError> {
         let Some(mirror) = &self.mirror else { return Ok(()) };
         let transfers = mirror.transfers().await;
-        let mut problems = transfers.iter().filter_map(|transfer| transfer.problem.as_ref());
+        let mut problems = transfers.into_iter().filter_map(|transfer| transfer.problem);
         match problems.next() {
-            Some(problem) if mirror.mode() == mirror::Mode::Replay => Err(format!("not hermetic: {problem}")),
+            Some(problem) if mirror.mode() == mirror::Mode::Replay => Err(RunError::LockRefused {
+                file: lock.file.clone(),
+                problem,
+            }),
             _ => Ok(()),
         }
     }
 }
 
-/// Whether a replay can answer all that a build asked for: nothing went through a tunnel, nothing was refused or failed, and
-/// upstream's every answer was one to keep.
-pub(super) fn is_replayable(record: &PhaseRecord) -> bool {
+impl PhaseRecord {
+    /// Whether the mirror refused something that the build asked for.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        let mut asked = self.transfers.iter().flatten();
+        asked.any(|asked| asked.transfer.origin == Origin::Refused)
+    }
+}
+
+/// Says in a build's outcome what went wrong with its downloads. Of one that is not hermetic that comes first, however else it
+/// ended: a client that was refused something mostly gives up, and its own words don't say what mends it.
+fn blame(outcome: &mut Outcome, problems: &[String], hermetic: bool) {
+    match outcome {
+        Outcome::Failed(failure) if hermetic && !problems.is_empty() => {
+            failure.message = format!("{}\n{}", failure.message, problems.join("\n"));
+        }
+        Outcome::Failed(failure) if !hermetic => {
+            failure.message = format!(
+                "not hermetic: {};\nthe build then failed: {}",
+                problems.join(";\n"),
+                failure.message
+            );
+        }
+        Outcome::Measured | Outcome::Invalid(_) if !hermetic => {
+            *outcome = Outcome::Failed(Failure {
+                message: format!("not hermetic: {}", problems.join(";\n")),
+                ..Failure::default()
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Whether the index that the base image's pip uses by itself must be known: to record from it where none is named, and to
+/// find its addresses in a lock file of the user's own, also where another index is named or replayed.
+fn needs_client_index(replay: bool, named: bool, own_lock: impl FnOnce() -> bool) -> bool {
+    !(replay || named) || own_lock()
+}
+
+/// Whether a replay can answer all that a build asked for: nothing went through a tunnel or was fetched by the builder itself,
+/// nothing was refused or failed, and upstream's every answer was one to keep.
+pub(super) fn is_replayable(record: &PhaseRecord, dockerfile: &Dockerfile) -> bool {
     let kept = |transfer: &Transfer| {
         transfer.origin != Origin::Upstream || matches!(transfer.status, 200 | 206 | 304 | 404 | 410)
     };
     let mut asked = record.transfers.iter().flatten().map(|asked| &asked.transfer);
+    let mut steps = record.build.iter().flat_map(|build| &build.steps);
     asked.all(|transfer| transfer.kind != Kind::Tunnel && transfer.problem.is_none() && kept(transfer))
+        && steps.all(|step| dockerfile.remote_sources(&step.name).is_empty())
 }
 
-/// The first problems, each once, with the step that asked.
+/// The first problems, each once, with the step that asked; what was refused before what failed.
 fn problems(transfers: &[StepTransfer], trace: Option<&BuildTrace>) -> Vec<String> {
     let mut told = Vec::new();
+    let mut transfers: Vec<_> = transfers.iter().collect();
+    transfers.sort_by_key(|asked| asked.transfer.origin != Origin::Refused);
     for asked in transfers {
         let Some(problem) = &asked.transfer.problem else {
             continue;
@@ -335,4 +396,64 @@ fn problems(transfers: &[StepTransfer], trace: Option<&BuildTrace>) -> Vec<Strin
         told.push(format!("… and {more} more"));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(message: &str) -> Outcome {
+        Outcome::Failed(Failure {
+            message: message.to_owned(),
+            step: Some("RUN pip".to_owned()),
+            ..Failure::default()
+        })
+    }
+
+    fn blamed(mut outcome: Outcome, problems: &[&str], hermetic: bool) -> Outcome {
+        let problems: Vec<String> = problems.iter().map(|&problem| problem.to_owned()).collect();
+        blame(&mut outcome, &problems, hermetic);
+        outcome
+    }
+
+    #[test]
+    fn what_is_not_hermetic_fails_for_that_however_it_ended() {
+        let problems = ["a step asked for x", "a step asked for y"];
+        let told = "not hermetic: a step asked for x;\na step asked for y";
+        let expected = failed(&format!("{told};\nthe build then failed: exit code: 1"));
+        assert_eq!(blamed(failed("exit code: 1"), &problems, false), expected);
+        for ended in [
+            Outcome::Measured,
+            Outcome::Invalid(vec!["a step was cached".to_owned()]),
+        ] {
+            assert_eq!(blamed(ended, &problems, false).reason().as_deref(), Some(told));
+        }
+    }
+
+    #[test]
+    fn the_base_images_index_is_asked_for_where_it_is_recorded_from_or_a_lock_file_may_name_it() {
+        for (replay, named, own_lock, expected) in [
+            (false, false, false, true),
+            (false, true, false, false),
+            (true, false, false, false),
+            (false, true, true, true),
+            (true, true, true, true),
+        ] {
+            assert_eq!(
+                needs_client_index(replay, named, || own_lock),
+                expected,
+                "{replay} {named} {own_lock}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_hermetic_build_that_failed_says_what_its_downloads_lacked() {
+        assert_eq!(
+            blamed(failed("exit code: 1"), &["a: 502"], true),
+            failed("exit code: 1\na: 502")
+        );
+        assert_eq!(blamed(failed("exit code: 1"), &[], true), failed("exit code: 1"));
+        assert_eq!(blamed(Outcome::Measured, &["a: 502"], true), Outcome::Measured);
+    }
 }

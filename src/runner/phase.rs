@@ -142,7 +142,8 @@ impl<E: Engine> Trial<'_, E> {
         }
         session.account(&mut record, self.place.isolated.is_some()).await;
         self.sound &= record.outcome == Outcome::Measured;
-        self.replayable &= record.outcome == Outcome::Measured && super::network::is_replayable(&record);
+        self.replayable &=
+            record.outcome == Outcome::Measured && super::network::is_replayable(&record, &self.dockerfile);
         Ok(record)
     }
 

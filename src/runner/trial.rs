@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::check::reuse::Layers;
 use super::engines::Place;
 use super::event::{Manifest, Outcome, PhaseRecord, TrialKey, TrialRecord};
+use super::network::LOCK_FILE;
 use super::{RunError, Session};
 use crate::dockerfile::Dockerfile;
 use crate::engine::cgroup::Cgroup;
@@ -123,7 +124,7 @@ impl<'s, E: Engine> Trial<'s, E> {
         let mut workspace = session.workspace()?;
         if let Some(mirror) = &session.mirror {
             // A lock file of the user's own leads to the index that it was made from.
-            workspace.rewrite("uv.lock", |text| mirror.rewrite_lock(text))?;
+            workspace.rewrite(LOCK_FILE, |text| mirror.rewrite_lock(text))?;
             mirror.begin(scenario.link);
         }
         if place.isolated.is_none() {

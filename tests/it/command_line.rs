@@ -38,11 +38,47 @@ fn help_names_every_command_and_exit_code() {
 }
 
 #[test]
+fn the_help_of_a_run_shows_what_it_can_do() {
+    let help = Place::new().bakeoff(&["run", "--help"]).out;
+    let (_, examples) = help.split_once("Examples:").expect("examples");
+    for word in [
+        "--network record",
+        "--network replay",
+        "--link",
+        "--engine isolated",
+        "--resume latest",
+    ] {
+        assert!(examples.contains(word), "{word} is not in\n{help}");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_takes_no_other_engine_but_may_find_one_in_the_environment() {
+    let place = Place::new();
+    let said = place.bakeoff(&["run", "--resume", "x", "--engine", "host"]);
+    assert!(
+        said.err.contains("'--engine <ENGINE>': a run goes on where it began"),
+        "{}",
+        said.err
+    );
+    // Every call here has BAKEOFF_ENGINE.
+    let meant = place.bakeoff(&["run", "--resume", "x"]);
+    assert_eq!(meant.code, 1, "{}", meant.err);
+    assert!(
+        meant.err.contains("bakeoff list") || meant.err.contains("bakeoff run"),
+        "{}",
+        meant.err
+    );
+}
+
+#[test]
 fn usage_errors_end_with_2() {
     let place = Place::new();
     for arguments in [
         &["run"][..],
         &["run", "x.toml", "--rounds", "0"],
+        &["run", "--resume", "x", "--engine", "host"],
+        &["run", "--resume", "x", "--rounds", "2"],
         &["plan", "x.toml", "--link", "fast"],
         &["plan", "x.toml", "--network", "offline"],
         &["report"],

@@ -118,7 +118,8 @@ fn without_recordings_it_says_how_to_make_one() {
         "{}",
         stats.out
     );
-    assert_eq!(cache.mirror(&["verify"]).code, 0);
+    let verify = cache.mirror(&["verify"]);
+    assert_eq!((verify.code, &verify.out), (0, &stats.out));
     assert_eq!(cache.mirror(&["prune", "--all"]).code, 0);
     let export = cache.mirror(&["export", "x.tar"]);
     assert_eq!(export.code, 4);
@@ -330,6 +331,20 @@ fn a_recording_is_served_until_interrupted() {
     );
     let refused = get(&format!("{index}/other/"));
     assert!(!refused.starts_with("HTTP/1.1 200"), "{refused}");
+    for (arguments, code) in [
+        (["prune", "--all", "light"].as_slice(), 4),
+        (&["prune", "--all", "--dry-run"], 4),
+        (&["prune", "--unused-for", "0h"], 0),
+    ] {
+        let prune = cache.mirror(arguments);
+        assert_eq!(prune.code, code, "{arguments:?}: {}{}", prune.out, prune.err);
+        assert!(prune.out.contains("light is in use by a run"), "{}", prune.out);
+        assert!(
+            prune.err.is_empty() || prune.err.contains("hint: wait"),
+            "{}",
+            prune.err
+        );
+    }
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).expect("sent");
     let ended = child.wait_with_output().expect("ends");
@@ -342,6 +357,8 @@ fn a_recording_is_served_until_interrupted() {
     let complaints = String::from_utf8_lossy(&ended.stderr);
     assert!(complaints.contains("other"), "{complaints}");
     assert!(cache.folder("light").join("used").exists());
+    assert_eq!(cache.mirror(&["prune", "--all", "light"]).code, 0);
+    assert!(!cache.folder("light").exists());
 }
 
 #[test]

@@ -188,6 +188,9 @@ fn what_is_not_what_it_says_is_thrown_out_with_the_reason() {
         }
     }
     assert!(ended.out.contains("the cache mount /c was not empty"), "{}", ended.out);
+    let past = format!("fetched: line 3 of its Dockerfile adds http://127.0.0.1:{port}/x, which the builder fetches");
+    let page = place.bakeoff(&["report", "run", "--format", "markdown"]).out;
+    assert!(page.contains(&past), "{page}");
     let csv = place.bakeoff(&["report", "run", "--format", "csv"]).out;
     let row = csv
         .lines()
@@ -199,24 +202,40 @@ fn what_is_not_what_it_says_is_thrown_out_with_the_reason() {
 #[test]
 fn a_replay_that_reaches_out_counts_for_nothing() {
     let Some((engine, _turn)) = engine() else { return };
-    // The step ends well: only the mirror knows.
-    let reaches = "RUN python3 -c \"import urllib.request as r; r.urlopen('http://192.0.2.1/x')\" || true\n";
+    // A step that gives up then says so, but not what mends it; of one that goes on only the mirror knows.
+    let reaches = "RUN python3 -c \"import urllib.request as r; r.urlopen('http://192.0.2.1/x')\"";
+    let tolerant = format!("{reaches} || true");
     let network = "[network]\nmode = \"replay\"\nrecording = \"generated\"\n[network.synthetic]\npackages = 1\nfiles = 1\n\
                    bytes = \"1 kB\"\ndepth = 1\n";
+    let more = "[[scenario]]\nname = \"tolerant\"\ndockerfile = \"Tolerant\"\n";
     let place = small(
-        &format!("{ONE}{network}"),
-        &[("Dockerfile", &format!("{TWO_LAYERS}{reaches}"))],
+        &format!("{ONE}{more}{network}"),
+        &[
+            ("Dockerfile", &format!("{TWO_LAYERS}{reaches}\n")),
+            ("Tolerant", &format!("{TWO_LAYERS}{tolerant}\n")),
+        ],
     );
     let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
     assert_eq!(ended.code, 5, "{}\n{}", ended.out, ended.err);
+    assert!(ended.err.contains("hint: run with --network record"), "{}", ended.err);
     let log = place.log("run");
-    let Outcome::Failed(failure) = &phase(&log, "one", "cold build").outcome else {
-        panic!("{:?}", phase(&log, "one", "cold build").outcome)
-    };
-    assert!(
-        failure.message.starts_with("not hermetic") && failure.message.contains("http://192.0.2.1/x"),
-        "{failure:?}"
-    );
+    for (scenario, gave_up) in [("one", true), ("tolerant", false)] {
+        let Outcome::Failed(failure) = &phase(&log, scenario, "cold build").outcome else {
+            panic!("{:?}", phase(&log, scenario, "cold build").outcome)
+        };
+        assert!(
+            failure
+                .message
+                .starts_with("not hermetic: the step \"[6/6] RUN python3")
+                && failure.message.contains("http://192.0.2.1/x is not in the recording"),
+            "{failure:?}"
+        );
+        assert_eq!(
+            failure.message.contains("the build then failed: "),
+            gave_up,
+            "{failure:?}"
+        );
+    }
     nothing_of_runs_is_left(&engine);
 }
 

@@ -90,6 +90,31 @@ fn tunnels_are_noted_once_for_each_step_and_host() {
 }
 
 #[test]
+fn what_the_builder_fetches_by_itself_is_noted_with_its_line() {
+    let mut log = quiet();
+    let address = "https://a.example/x";
+    log.header.scenarios[0].dockerfile = format!("FROM a\n\nADD {address} /x\nFROM a\nADD {address} /y\n");
+    let name = log.header.scenarios[0].name.clone();
+    for record in log.phases.iter_mut().filter(|record| record.trial.scenario == name) {
+        if let Some(build) = &mut record.build {
+            build.steps.truncate(1);
+            build.steps[0].name = format!("[stage-0 2/2] ADD {address} /x");
+        }
+    }
+    let expected = format!(
+        "Not hermetic: {name}: line 3 of its Dockerfile adds {address}, which the builder fetches by itself, past the \
+         mirror: neither recorded nor replayed, nor over the link, nor counted."
+    );
+    assert_eq!(
+        notes(&log),
+        [(Severity::Warning, expected)],
+        "the other stage was not built"
+    );
+    log.header.network.mode = "upstream".into();
+    assert!(texts(&log).iter().all(|text| !text.contains(address)));
+}
+
+#[test]
 fn refused_downloads_are_counted_and_the_first_is_told() {
     let mut log = sample::mirrored();
     log.phases.retain(|record| record.phase == "hot build");

@@ -1,5 +1,6 @@
 //! What lies in the cache: recordings and generated packages. What is neither is never touched.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -37,6 +38,11 @@ impl Folder {
         let files = walkdir::WalkDir::new(&self.path).into_iter().filter_map(Result::ok);
         let sizes = files.filter_map(|file| file.metadata().ok().filter(std::fs::Metadata::is_file));
         Bytes(sizes.map(|data| data.len()).sum())
+    }
+
+    /// Takes it for oneself; `None` if a run, say, is using it.
+    pub(super) fn claim(&self) -> Result<Option<File>, Failure> {
+        Ok(used::claim(&self.path).map_err(RecordingError::file("locking", &self.path))?)
     }
 
     /// Removes it. The file that makes it what it is goes last, so that a second call finds what a killed one left.

@@ -12,6 +12,9 @@ use crate::cli::{Failure, print};
 use crate::mirror::recording::{Entry, Recording};
 use crate::units::Bytes;
 
+/// What there is to say of no recordings.
+pub(super) const NONE: &str = "no recordings; `bakeoff run SUITE` makes one on its first run, `bakeoff mirror import FILE` takes one from a file\n";
+
 pub(super) fn stats(shelf: &Shelf, arguments: &Stats) -> Result<(), Failure> {
     let recordings = shelf.recordings(&arguments.names)?;
     let generated = if arguments.names.is_empty() {
@@ -109,10 +112,7 @@ fn plural(number: u64, one: &str) -> String {
 fn lines(recordings: &[Folder], generated: &[Folder]) -> String {
     let mut text = String::new();
     if recordings.is_empty() {
-        text.push_str(
-            "no recordings; `bakeoff run SUITE` makes one on its first run, `bakeoff mirror import FILE` takes one from \
-             a file\n",
-        );
+        text.push_str(NONE);
     }
     for folder in recordings {
         match Recording::open(&folder.path) {

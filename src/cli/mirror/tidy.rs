@@ -5,13 +5,18 @@ use std::time::SystemTime;
 use super::args::{Prune, Verify};
 use super::bar::Bar;
 use super::shelf::{Folder, Shelf};
+use super::stats::NONE;
 use crate::cli::{Failure, print};
 use crate::mirror::recording::{Damage, Recording};
 use crate::units::Bytes;
 
 pub(super) fn verify(shelf: &Shelf, arguments: &Verify) -> Result<(), Failure> {
+    let recordings = shelf.recordings(&arguments.names)?;
+    if recordings.is_empty() {
+        return print(NONE);
+    }
     let mut count = 0;
-    for folder in shelf.recordings(&arguments.names)? {
+    for folder in recordings {
         let name = &folder.name;
         let checked = Recording::open(&folder.path).and_then(|recording| {
             let bar = Bar::new(&format!("checking {name}"));
@@ -65,10 +70,17 @@ pub(super) fn prune(shelf: &Shelf, arguments: &Prune) -> Result<(), Failure> {
         Vec::new()
     };
     let (mut count, mut freed) = (0, Bytes(0));
+    let mut in_use = Vec::new();
     for folder in recordings.iter().chain(&generated) {
         if !arguments.all && !is_old(folder, arguments.unused_for) {
             continue;
         }
+        // Held until it is gone: a run that begins now must not find half of it.
+        let Some(_claimed) = folder.claim()? else {
+            print(&format!("{} is in use by a run, and stays\n", folder.name))?;
+            in_use.push(folder.name.clone());
+            continue;
+        };
         let size = folder.size();
         let verb = if arguments.dry_run { "would remove" } else { "removing" };
         print(&format!("{verb} {} ({size})\n", folder.name))?;
@@ -79,7 +91,12 @@ pub(super) fn prune(shelf: &Shelf, arguments: &Prune) -> Result<(), Failure> {
         count += 1;
         freed.0 += size.0;
     }
-    total(count, freed, "folder", arguments.dry_run)
+    total(count, freed, "folder", arguments.dry_run)?;
+    // Whoever asks for what is unused gets that.
+    if arguments.all && !in_use.is_empty() {
+        return Err(Failure::InUse(in_use));
+    }
+    Ok(())
 }
 
 /// Whether nobody has used it for so long. What can't be told is not old.

@@ -88,12 +88,16 @@ impl Recording {
             known: Mutex::default(),
         };
         if !recording.manifest().is_file() {
-            let name = recording.name();
-            let parent = folder.parent().unwrap_or(folder).to_owned();
-            return Err(RecordingError::Absent { name, folder: parent });
+            return Err(recording.absent());
         }
         recording.refresh()?;
         Ok(recording)
+    }
+
+    fn absent(&self) -> RecordingError {
+        let folder = self.folder.parent().unwrap_or(&self.folder).to_owned();
+        let name = self.name();
+        RecordingError::Absent { name, folder }
     }
 
     /// Its name: that of its folder.
@@ -313,6 +317,22 @@ impl Recording {
     /// Says that it is being used.
     pub fn touch(&self) {
         used::touch(&self.folder);
+    }
+
+    /// Says that it is being used for as long as the value lives: nobody removes it meanwhile. `None` where that can't be
+    /// said, on a disk that is only for reading.
+    ///
+    /// # Errors
+    /// If somebody has just removed it.
+    pub(in crate::mirror) fn hold(&self) -> Result<Option<File>, RecordingError> {
+        self.touch();
+        let held = used::hold(&self.folder);
+        // Who removes it holds it too, and this has waited for that.
+        if self.manifest().is_file() {
+            Ok(held)
+        } else {
+            Err(self.absent())
+        }
     }
 
     /// When it was last used; before anybody has, when it was last added to.

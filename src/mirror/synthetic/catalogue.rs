@@ -49,6 +49,12 @@ impl Catalogue {
         Self { projects }
     }
 
+    /// The folder that the files are in; `None` if there are none.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.projects.values().flatten().next()?.path.parent()
+    }
+
     /// A project's page, its files where `url_of` says by their names; `None` if there is no such project. The name
     /// needn't be normalized.
     #[must_use]

@@ -37,7 +37,7 @@ fn a_recording_that_is_being_made_has_no_digest() {
     recording.entries = 1;
     assert_eq!(
         shown(&log).as_deref(),
-        Some("record into recording published-light (1 file, 312.0 MB) over 100mbit,20ms")
+        Some("record into recording published-light (1 file, 312.0 MB at the start) over 100mbit,20ms")
     );
 }
 

@@ -5,10 +5,11 @@ use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bakeoff::mirror::Origin;
 use bakeoff::mirror::recording::archive::{export, import};
 use bakeoff::mirror::recording::{Entry, Key, Lookup, Recording};
 
-use super::stage::{METADATA, Stage, WHEEL, get, sha256, wheel};
+use super::stage::{METADATA, Stage, WHEEL, get, sha256, transfer, wheel, with};
 
 fn manifest(folder: &Path) -> PathBuf {
     folder.join("manifest.jsonl")
@@ -108,7 +109,7 @@ async fn a_damaged_body_is_found_refused_fetched_again_and_pruned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bytes_that_rotted_unnoticed_are_not_kept_in_memory() {
+async fn a_small_body_that_rotted_after_the_check_is_never_served() {
     let stage = Stage::new().await;
     let metadata = format!("{WHEEL}.metadata");
     let path = stage.file(&metadata);
@@ -116,12 +117,24 @@ async fn bytes_that_rotted_unnoticed_are_not_kept_in_memory() {
     let blob = stage.blob(&metadata);
     let rotten: Vec<u8> = METADATA.iter().map(|byte| byte ^ 1).collect();
     std::fs::write(&blob, &rotten).expect("written");
+    // A part of it is no better.
+    for part in [None, Some(("range", "bytes=0-3"))] {
+        let replay = stage.replay().await;
+        for _ in 0..2 {
+            let got = with(&replay, &path, part.as_slice()).await;
+            assert!(got.status == 500 && got.text().contains("damaged"), "{got:?}");
+            let seen = transfer(&replay).await;
+            assert_eq!(seen.origin, Origin::Refused);
+            let problem = seen.problem.unwrap_or_default();
+            assert!(problem.contains(&stage.upstream.url(&metadata)), "{problem}");
+        }
+    }
     let mirror = stage.record().await;
-    // Nobody has checked yet.
-    get(&mirror, &path).await;
-    assert_eq!(mirror.warm(|_, _| {}).await.expect("readable").len(), 1);
+    assert_eq!(get(&mirror, &path).await.status, 500);
+    // From then on it is known, and fetched again.
     assert_eq!(get(&mirror, &path).await.good(), (200, METADATA));
     assert_eq!(get(&mirror, &path).await.good(), (200, METADATA));
+    assert_eq!(mirror.warm(|_, _| {}).await.expect("readable"), []);
 }
 
 #[test]
