@@ -212,6 +212,7 @@ impl Failure {
             Self::Run(error) => run_hint(error),
             Self::Journal(error) => error.hint(),
             Self::History(error) | Self::Gate(GateError::History(error)) => error.hint(),
+            Self::Gate(GateError::Policy(error)) => Some(error.hint().into()),
             Self::Compare(error) => error.hint(),
             Self::NoSeries(_) => Some("`bakeoff history list` shows what it holds, and of which branches".into()),
             Self::UnfinishedRun(run) => Some(format!("`bakeoff run --resume {run}` goes on with it")),
@@ -266,7 +267,6 @@ impl Failure {
             Self::NothingMeasured(_) => Some("`bakeoff report` says why".into()),
             Self::NotInRun { .. }
             | Self::NothingToCompare(_)
-            | Self::Gate(GateError::Policy(_))
             | Self::Input { .. }
             | Self::Report(_)
             | Self::Lock(LockError::File { .. })
