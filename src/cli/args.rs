@@ -257,7 +257,7 @@ pub(super) struct Explain {
 
 const CHECK: &str = "\
 Each figure is held against the runs since it last changed, on the same machine and branch. A
-regression is two of the last three runs beyond the limit: one bad night is suspected only.
+regression is three runs in a row beyond the limit: one bad night or two are suspected only.
 docs/nightly.md shows a whole nightly job.
 
 Examples:
@@ -284,8 +284,8 @@ pub(super) struct Check {
     #[arg(long)]
     pub(super) require_conclusive: bool,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
-    pub(super) format: ListFormat,
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Terminal)]
+    pub(super) format: VerdictFormat,
 }
 
 const TREND: &str = "\
@@ -315,8 +315,8 @@ pub(super) struct Trend {
     #[arg(long, value_name = "AGE", value_parser = super::history::args::days)]
     pub(super) since: Option<std::time::Duration>,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = ListFormat::Terminal)]
-    pub(super) format: ListFormat,
+    #[arg(long, value_enum, default_value_t = VerdictFormat::Terminal)]
+    pub(super) format: VerdictFormat,
 }
 
 const COMPARE: &str = "\
@@ -467,6 +467,17 @@ impl From<ExplainFormat> for crate::report::Format {
 pub(super) enum ListFormat {
     /// Lines for people
     Terminal,
+    /// For machines
+    Json,
+}
+
+/// The formats of verdicts and trends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum VerdictFormat {
+    /// Lines for people
+    Terminal,
+    /// A table, for a job's summary or a pull request
+    Markdown,
     /// For machines
     Json,
 }

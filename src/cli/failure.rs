@@ -223,6 +223,7 @@ impl Failure {
             Self::Run(error) => run_hint(error),
             Self::Journal(error) => error.hint(),
             Self::History(error) | Self::Gate(GateError::History(error)) => error.hint(),
+            Self::Gate(GateError::Policy(error)) => Some(error.hint().into()),
             Self::Compare(error) => error.hint(),
             Self::NothingToCompare(_) => Some(
                 "measure two scenarios or more, each in rounds that count; `bakeoff report` shows what the run measured".into(),
@@ -282,7 +283,6 @@ impl Failure {
             Self::Send(error) => error.hint(),
             Self::NothingMeasured { .. } => Some("`bakeoff report` says why".into()),
             Self::NotInRun { .. }
-            | Self::Gate(GateError::Policy(_))
             | Self::Input { .. }
             | Self::Report(_)
             | Self::Lock(LockError::File { .. })

@@ -19,7 +19,7 @@ pub struct Checked {
     pub run: String,
     /// The branch whose runs are the baseline; empty for those of no branch.
     pub branch: String,
-    /// One for each figure of the run, in the order of its table.
+    /// One for each figure of the run, in the order of its table, then one for each that the run before it has and it lacks.
     pub judgements: Vec<Judgement>,
     /// What a reader must know before believing it.
     pub notes: Vec<String>,
@@ -34,12 +34,16 @@ pub struct Judgement {
     pub metric: String,
     /// `s` or `B`.
     pub unit: String,
-    /// The run's value: the pseudo-median of its rounds.
-    pub value: f64,
+    /// The run's value: the pseudo-median of its rounds; none if it has no rounds.
+    pub value: Option<f64>,
     /// What came of it.
     pub found: Found,
     /// What it was held against.
     pub against: Option<Against>,
+    /// So many earlier runs are left out, because the figure was nothing in them: nothing has no ratios.
+    pub left_out: usize,
+    /// From when on somebody has accepted its level: what came before is no baseline.
+    pub accepted: Option<DateTime<Utc>>,
 }
 
 /// What came of one figure.
@@ -56,6 +60,13 @@ pub enum Found {
     Ignored,
     /// It can't be judged, with the reason.
     Unjudged(String),
+    /// The run before has it, and this one does not: it was dropped or renamed.
+    Missing {
+        /// The run before.
+        run: String,
+        /// When that began.
+        started: DateTime<Utc>,
+    },
 }
 
 /// What a figure was held against.
@@ -69,7 +80,8 @@ pub struct Against {
     pub runs: usize,
     /// When the first of them began.
     pub since: DateTime<Utc>,
-    /// The first run beyond the limit among the newest ones, if the figure is beyond it: where to look for the cause.
+    /// The first of the earlier runs that have been beyond the limit up to now, if the figure is beyond it: where to look for
+    /// the cause. None if the run itself is the first.
     pub first_beyond: Option<Point>,
 }
 
@@ -106,7 +118,7 @@ fn is_open(found: &Found) -> bool {
             verdict,
             Verdict::NoBaseline { .. } | Verdict::TooNoisy { .. } | Verdict::Suspected { worse: true, .. }
         ),
-        Found::Unjudged(_) => true,
+        Found::Unjudged(_) | Found::Missing { .. } => true,
         Found::Warned { .. } | Found::Ignored => false,
     }
 }
@@ -121,6 +133,7 @@ pub fn check(run: &PastRun, history: &History, branch: &str, policy: &Policy) ->
     for metric in &run.metrics {
         judgements.push(judgement(run, metric, history, branch, policy)?);
     }
+    judgements.extend(missing(run, history, branch, policy)?);
     Ok(Checked {
         run: run.id.clone(),
         branch: branch.to_owned(),
@@ -147,20 +160,13 @@ fn judgement(
     branch: &str,
     policy: &Policy,
 ) -> Result<Judgement, HistoryError> {
-    let made = |value, found, against| Judgement {
-        scenario: metric.scenario.clone(),
-        metric: metric.name.clone(),
-        unit: metric.unit.clone(),
-        value,
-        found,
-        against,
+    let mut made = Judgement::of(metric);
+    let Some(rule) = policy.rule(&metric.scenario, &metric.name) else {
+        return Ok(made);
     };
-    let rule = policy.rule(&metric.scenario, &metric.name);
-    let Some(value) = value(&metric.rounds) else {
-        return Ok(made(f64::NAN, Found::Unjudged("it has no value".into()), None));
-    };
-    let Some(rule) = rule else {
-        return Ok(made(value, Found::Ignored, None));
+    let Some(value) = made.value else {
+        made.found = Found::Unjudged("it has no value".into());
+        return Ok(made);
     };
     let key = SeriesKey {
         suite: run.suite.clone(),
@@ -172,56 +178,123 @@ fn judgement(
         metric: metric.name.clone(),
         unit: metric.unit.clone(),
     };
-    let past = past(history, &key, run.started, &rule.nightly)?;
-    let since = policy.accepted(&metric.scenario, &metric.name);
-    let past: Vec<Point> = past
+    made.accepted = policy.accepted(&metric.scenario, &metric.name);
+    let all: Vec<(Point, f64)> = past(history, &key, run.started, &rule.nightly)?
         .into_iter()
-        .filter(|point| since.is_none_or(|since| point.started >= since))
+        .filter(|point| made.accepted.is_none_or(|since| point.started >= since))
+        .filter_map(|point| self::value(&point.rounds).map(|value| (point, value)))
         .collect();
-    let mut values: Vec<f64> = past.iter().filter_map(|point| self::value(&point.rounds)).collect();
-    values.push(value);
-    // Of nothing there are no multiples; that something is still nothing is no change.
-    if values.iter().all(|value| *value <= 0.0) {
-        let found = Found::Judged(Verdict::NoChange {
-            smallest_effect_shown: 0.0,
-        });
-        return Ok(made(value, found, None));
+    if let Some(found) = of_nothing(value, &all, &rule.nightly) {
+        made.found = found;
+        return Ok(made);
     }
+    let runs = all.len();
+    let (past, mut values): (Vec<Point>, Vec<f64>) = all.into_iter().filter(|(_, value)| *value > 0.0).unzip();
+    made.left_out = runs - past.len();
+    values.push(value);
     let Ok(series) = PositiveSample::new(values) else {
-        let reason = "it is or was nothing, of which nothing is a multiple";
-        return Ok(made(value, Found::Unjudged(reason.into()), None));
+        made.found = Found::Unjudged("it has values so large or small that there are no ratios of them".into());
+        return Ok(made);
     };
     let (verdict, baseline) = judge(&series, &rule.nightly);
-    let found = match verdict {
+    made.found = match verdict {
         Verdict::Regression { ratio } if rule.warns => Found::Warned { ratio },
         verdict => Found::Judged(verdict),
     };
-    let against = baseline.map(|baseline| against(&baseline, &past, &series, &rule.nightly, &verdict));
-    Ok(made(value, found, against))
+    made.against = baseline.map(|baseline| against(&baseline, &past, &series, &verdict));
+    Ok(made)
 }
 
-fn against(
-    baseline: &Baseline,
-    past: &[Point],
-    series: &PositiveSample,
-    rule: &NightlyPolicy,
-    verdict: &Verdict,
-) -> Against {
+impl Judgement {
+    /// A figure of which nothing is said yet.
+    fn of(metric: &Metric) -> Self {
+        Self {
+            scenario: metric.scenario.clone(),
+            metric: metric.name.clone(),
+            unit: metric.unit.clone(),
+            value: value(&metric.rounds),
+            found: Found::Ignored,
+            against: None,
+            left_out: 0,
+            accepted: None,
+        }
+    }
+}
+
+/// What is said of a figure that is nothing, or was until now; `None` if it has ratios. Nothing has none. But less is better
+/// in every figure, so that what is nothing can't have got worse.
+fn of_nothing(value: f64, past: &[(Point, f64)], rule: &NightlyPolicy) -> Option<Found> {
+    let is_nothing = |(_, value): &&(Point, f64)| *value <= 0.0;
+    if value <= 0.0 {
+        return Some(if past.is_empty() || past.iter().any(|point| is_nothing(&point)) {
+            Found::Judged(Verdict::NoChange {
+                smallest_effect_shown: 0.0,
+            })
+        } else {
+            Found::Unjudged("it is nothing now, which is no share of what it was".into())
+        });
+    }
+    // A few runs of nothing among others are left out; but if it mostly was nothing of late, that was its level.
+    let newest = &past[past.len().saturating_sub(rule.shortest)..];
+    (2 * newest.iter().filter(is_nothing).count() > newest.len())
+        .then(|| Found::Unjudged("it was nothing until now, of which nothing is a multiple".into()))
+}
+
+/// The figures that the run before has and this one lacks. They would otherwise pass unseen.
+fn missing(run: &PastRun, history: &History, branch: &str, policy: &Policy) -> Result<Vec<Judgement>, HistoryError> {
+    let Some(before) = history.previous(run, branch)? else {
+        return Ok(Vec::new());
+    };
+    let is_same = |one: &Metric, other: &Metric| {
+        (&one.scenario, &one.name, &one.unit) == (&other.scenario, &other.name, &other.unit)
+    };
+    let is_missing = |known: &&Metric| !run.metrics.iter().any(|metric| is_same(metric, known));
+    let judgement = |metric: &Metric| Judgement {
+        value: None,
+        found: match policy.rule(&metric.scenario, &metric.name) {
+            None => Found::Ignored,
+            Some(_) => Found::Missing {
+                run: before.id.clone(),
+                started: before.started,
+            },
+        },
+        ..Judgement::of(metric)
+    };
+    Ok(before.metrics.iter().filter(is_missing).map(judgement).collect())
+}
+
+fn against(baseline: &Baseline, past: &[Point], series: &PositiveSample, verdict: &Verdict) -> Against {
     let worse = matches!(
         verdict,
         Verdict::Regression { .. } | Verdict::Suspected { worse: true, .. }
     );
-    let newest = past.len().saturating_sub(rule.recent.saturating_sub(1));
-    let first_beyond = (newest..past.len())
-        .find(|&place| worse && series.points()[place] > baseline.high)
-        .map(|place| past[place].clone());
     Against {
         middle: baseline.middle,
         high: baseline.high,
         runs: baseline.nights.len(),
         since: past[baseline.nights.start].started,
-        first_beyond,
+        first_beyond: first_beyond(baseline, &series.points()[..past.len()])
+            .filter(|_| worse)
+            .map(|place| past[place].clone()),
     }
+}
+
+/// Where the earlier values begin that lie beyond the limit up to the newest one: walking back for as long as they do. One
+/// alone within it ends nothing, or a lucky night would put the blame on the commit after it.
+fn first_beyond(baseline: &Baseline, past: &[f64]) -> Option<usize> {
+    let mut first = None;
+    let mut within = 0;
+    for place in (baseline.nights.end..past.len()).rev() {
+        if past[place] > baseline.high {
+            first = Some(place);
+            within = 0;
+        } else if within > 0 {
+            break;
+        } else {
+            within += 1;
+        }
+    }
+    first
 }
 
 /// As much of a series as the rule looks at, oldest first, with its beginning where the rule puts it: windows of change points
@@ -271,7 +344,27 @@ fn notes(run: &PastRun, history: &History, branch: &str) -> Result<Vec<String>, 
             others.len()
         ));
     }
+    if !keys.iter().any(|key| is_like(&key)) {
+        notes.extend(another_branch(run, history, branch)?);
+    }
     Ok(notes)
+}
+
+/// Which branch to compare with, if this one has no runs of the suite and another one does: a request's own branch never has
+/// any.
+fn another_branch(run: &PastRun, history: &History, branch: &str) -> Result<Option<String>, HistoryError> {
+    let branches = history.branches(run)?;
+    let Some((other, runs)) = branches.iter().find(|(name, _)| name != branch && !name.is_empty()) else {
+        return Ok(None);
+    };
+    let none = if branch.is_empty() {
+        "The history has no runs of this suite without a branch".to_owned()
+    } else {
+        format!("Branch {branch} has no runs of this suite")
+    };
+    Ok(Some(format!(
+        "{none}; {other} has {runs}: compare with --branch {other}."
+    )))
 }
 
 #[cfg(test)]

@@ -101,6 +101,19 @@ pub enum PolicyError {
     },
 }
 
+impl PolicyError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::File { .. } => {
+                "--policy names a TOML file, of which docs/nightly.md has an example; without it all figures are judged, from 5 %"
+            }
+            Self::Wrong { .. } => "docs/nightly.md has the format, with an example",
+        }
+    }
+}
+
 impl Policy {
     /// Reads a policy.
     ///

@@ -103,8 +103,10 @@ fn a_slowdown_is_suspected_then_fails_whether_or_not_it_was_added() {
     ));
     assert_eq!(suspected.ending(), Ending::Inconclusive);
 
-    nightly.history.add(&slow).expect("added");
-    let again = night(NIGHTS + 1, 12.0);
+    for number in NIGHTS..NIGHTS + 2 {
+        nightly.history.add(&night(number, 12.0)).expect("added");
+    }
+    let again = night(NIGHTS + 2, 12.0);
     let red = checked(&nightly, &again, &Policy::default());
     assert_eq!(red.ending(), Ending::Regressed);
     assert!(matches!(found(&red), Found::Judged(Verdict::Regression { ratio }) if (1.15..1.25).contains(ratio)));
@@ -119,10 +121,47 @@ fn a_slowdown_is_suspected_then_fails_whether_or_not_it_was_added() {
 }
 
 #[test]
+fn the_blame_goes_to_the_first_run_of_the_new_level() {
+    let mut nightly = nightly(NIGHTS);
+    for number in NIGHTS..NIGHTS + 10 {
+        let slow = night(number, 12.0);
+        let checked = checked(&nightly, &slow, &Policy::default());
+        let against = checked.judgements[1].against.as_ref().expect("a baseline");
+        let blamed = against.first_beyond.as_ref().map(|point| point.run.as_str());
+        let expected = (number > NIGHTS).then_some("night-020");
+        assert_eq!(blamed, expected, "night {number}: {:?}", found(&checked));
+        // A lucky night on the way changes nothing.
+        let hot = if number == NIGHTS + 4 { 10.0 } else { 12.0 };
+        nightly.history.add(&night(number, hot)).expect("added");
+    }
+}
+
+#[test]
+fn what_the_run_before_has_and_this_one_lacks_is_missing() {
+    let nightly = nightly(NIGHTS);
+    let mut run = night(NIGHTS, 10.0);
+    run.metrics[0].name = "cold build, renamed".into();
+    let renamed = checked(&nightly, &run, &Policy::default());
+    assert_eq!(renamed.judgements.len(), 4);
+    let missing = &renamed.judgements[3];
+    assert_eq!((missing.metric.as_str(), missing.value), ("cold build", None));
+    assert!(matches!(&missing.found, Found::Missing { run, .. } if run == "night-019"));
+    assert_eq!(renamed.ending(), Ending::Inconclusive);
+    // What the policy leaves out may go.
+    let only_hot = checked(&nightly, &run, &policy("[[metric]]\nmetric = \"hot build\"\n"));
+    assert_eq!(only_hot.ending(), Ending::Passed);
+    // On a branch of its own there is no run before.
+    let branch = check(&run, &nightly.history, "feature", &Policy::default()).expect("judged");
+    assert_eq!(branch.judgements.len(), 3);
+}
+
+#[test]
 fn a_policy_can_warn_ignore_widen_and_accept() {
     let mut nightly = nightly(NIGHTS);
-    nightly.history.add(&night(NIGHTS, 12.0)).expect("added");
-    let slow = night(NIGHTS + 1, 12.0);
+    for number in NIGHTS..NIGHTS + 2 {
+        nightly.history.add(&night(number, 12.0)).expect("added");
+    }
+    let slow = night(NIGHTS + 2, 12.0);
     let with = |text: &str| checked(&nightly, &slow, &policy(text));
     let warned = with("[[metric]]\nmetric = \"hot build\"\non_regression = \"warn\"\n");
     assert!(matches!(found(&warned), Found::Warned { .. }));
@@ -137,6 +176,7 @@ fn a_policy_can_warn_ignore_widen_and_accept() {
         found(&accepted),
         Found::Judged(Verdict::NoBaseline { nights: 0, .. })
     ));
+    assert!(accepted.judgements[1].accepted.is_some() && accepted.judgements[0].accepted.is_none());
 }
 
 #[test]
@@ -163,14 +203,69 @@ fn other_branches_and_machines_are_no_baseline() {
     assert!(other.notes[0].contains("other machines"), "{:?}", other.notes);
     let branch = check(&night(NIGHTS, 20.0), &nightly.history, "feature", &Policy::default()).expect("judged");
     assert!(matches!(found(&branch), Found::Judged(Verdict::NoBaseline { .. })));
+    assert_eq!(
+        branch.notes,
+        ["Branch feature has no runs of this suite; main has 20: compare with --branch main."]
+    );
+}
+
+/// The run with so many bytes downloaded.
+fn downloaded(number: u32, bytes: f64) -> PastRun {
+    let mut run = night(number, 10.0);
+    run.metrics[2].rounds = vec![(1, bytes)];
+    run
 }
 
 #[test]
 fn something_where_there_was_nothing_is_not_judged() {
     let nightly = nightly(NIGHTS);
-    let mut run = night(NIGHTS, 10.0);
-    run.metrics[2].rounds = vec![(1, 5_000_000.0)];
-    let odd = checked(&nightly, &run, &Policy::default());
+    let odd = checked(&nightly, &downloaded(NIGHTS, 5_000_000.0), &Policy::default());
     assert!(matches!(odd.judgements[2].found, Found::Unjudged(_)));
     assert_eq!(odd.ending(), Ending::Inconclusive);
+}
+
+#[test]
+fn a_night_of_nothing_is_left_out_and_no_more() {
+    let mut nightly = nightly(0);
+    for number in 0..NIGHTS {
+        let bytes = if number == 7 { 0.0 } else { 5_000_000.0 };
+        nightly.history.add(&downloaded(number, bytes)).expect("added");
+    }
+    let same = checked(&nightly, &downloaded(NIGHTS, 5_000_000.0), &Policy::default());
+    let same = &same.judgements[2];
+    assert!(
+        matches!(same.found, Found::Judged(Verdict::NoChange { .. })),
+        "{same:?}"
+    );
+    assert_eq!(same.left_out, 1);
+    // Once more nothing, as it was before: that is no news.
+    let nothing = checked(&nightly, &downloaded(NIGHTS, 0.0), &Policy::default());
+    assert!(matches!(
+        nothing.judgements[2].found,
+        Found::Judged(Verdict::NoChange { .. })
+    ));
+}
+
+#[test]
+fn a_trend_passes_over_nothing_and_is_cut_after_its_changes_are_found() {
+    let mut nightly = nightly(0);
+    for number in 0..30 {
+        let bytes = match number {
+            12 => 0.0,
+            0..20 => 5_000_000.0,
+            _ => 6_000_000.0,
+        };
+        nightly.history.add(&downloaded(number, bytes)).expect("added");
+    }
+    let key = nightly.history.keys(&Filter::default()).expect("readable")[2].clone();
+    let series = nightly.history.series(&key, None, 100).expect("readable");
+    let told = |since| trend(series.clone(), since, &nightly.history).expect("found");
+    let whole = told(None);
+    assert_eq!((whole.values.len(), whole.changes.len()), (30, 1));
+    assert_eq!(whole.changes[0].first.run, "night-020");
+    let since = |number| Some(night(number, 1.0).started);
+    // A cut two nights before it would leave too little to find it in.
+    let late = told(since(18));
+    assert_eq!((late.values.len(), &late.changes), (12, &whole.changes));
+    assert!(told(since(21)).changes.is_empty());
 }

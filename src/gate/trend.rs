@@ -1,5 +1,7 @@
 //! A series over time: where it changed for good, and what else changed there. Not for: verdicts on its newest night.
 
+use chrono::{DateTime, Utc};
+
 use crate::history::{History, HistoryError, Point, Series};
 use crate::stats::{NightlyPolicy, PositiveSample, change_points};
 
@@ -27,36 +29,46 @@ pub struct Change {
     pub after: f64,
     /// The p-value, which is a hint and no test at its level (docs/statistics.md).
     pub p: f64,
-    /// What else differs between the two runs: `kernel 6.1 and 6.2`.
+    /// What else differs between the two runs: `kernel 6.1 to 6.2`.
     pub drift: Vec<String>,
 }
 
-/// Finds the changes of a series that the gate's baselines end at.
+/// Finds the changes of a series that the gate's baselines end at. Only what is from `since` on is told; the changes are
+/// found in all of it, or the same change would come and go with where the series is cut.
 ///
 /// # Errors
 /// If the history can't be read.
-pub fn trend(series: Series, history: &History) -> Result<Trend, HistoryError> {
+pub fn trend(series: Series, since: Option<DateTime<Utc>>, history: &History) -> Result<Trend, HistoryError> {
     let (points, values): (Vec<Point>, Vec<f64>) = series
         .points
         .iter()
         .filter_map(|point| Some((point.clone(), super::value(&point.rounds)?)))
         .unzip();
+    let is_told = |point: &Point| since.is_none_or(|since| point.started >= since);
+    // What is nothing has no ratios, and so no changes that could be told in per cent: such runs are passed over.
+    let places: Vec<usize> = (0..values.len()).filter(|place| values[*place] > 0.0).collect();
     let mut changes = Vec::new();
-    // What is nothing has no ratios, and so no changes that could be told in per cent.
-    if let Ok(positive) = PositiveSample::new(values.clone()) {
+    if let Ok(positive) = PositiveSample::new(places.iter().map(|place| values[*place]).collect()) {
         for found in change_points(positive.sample(), &NightlyPolicy::default().change_points) {
-            let (first, last) = (points[found.index].clone(), points[found.index - 1].clone());
-            let drift = drift(history, &last, &first)?;
+            let (first, last) = (&points[places[found.index]], &points[places[found.index - 1]]);
+            if !is_told(first) {
+                continue;
+            }
             changes.push(Change {
-                first,
-                last,
+                drift: drift(&history.run(&last.run)?.drift, &history.run(&first.run)?.drift),
+                first: first.clone(),
+                last: last.clone(),
                 before: found.before,
                 after: found.after,
                 p: found.p,
-                drift,
             });
         }
     }
+    let (points, values) = points
+        .into_iter()
+        .zip(values)
+        .filter(|(point, _)| is_told(point))
+        .unzip();
     let series = Series { points, ..series };
     Ok(Trend {
         series,
@@ -65,14 +77,40 @@ pub fn trend(series: Series, history: &History) -> Result<Trend, HistoryError> {
     })
 }
 
-fn drift(history: &History, before: &Point, after: &Point) -> Result<Vec<String>, HistoryError> {
-    let (before, after) = (history.run(&before.run)?.drift, history.run(&after.run)?.drift);
-    let value = |list: &[(String, String)], name: &str| {
+/// What differs: what changed, what is new, and what is no longer there.
+fn drift(before: &[(String, String)], after: &[(String, String)]) -> Vec<String> {
+    let value = |list: &'_ [(String, String)], name: &str| {
         let found = list.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value.clone()).unwrap_or_default()
+        found.map_or_else(|| "none".to_owned(), |(_, value)| value.clone())
     };
-    let changed = after.iter().filter(|(name, now)| value(&before, name) != *now);
-    Ok(changed
-        .map(|(name, now)| format!("{name} {} to {now}", value(&before, name)))
-        .collect())
+    let gone = before
+        .iter()
+        .filter(|(name, _)| after.iter().all(|(known, _)| known != name));
+    after
+        .iter()
+        .chain(gone)
+        .map(|(name, _)| (name, value(before, name), value(after, name)))
+        .filter(|(_, before, after)| before != after)
+        .map(|(name, before, after)| format!("{name} {before} to {after}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_vanished_is_drift_too() {
+        let list = |of: &[(&str, &str)]| -> Vec<(String, String)> {
+            of.iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect()
+        };
+        let before = list(&[("kernel", "6.1"), ("base python", "abc"), ("builder", "0.12")]);
+        let after = list(&[("kernel", "6.2"), ("builder", "0.12"), ("base uv", "def")]);
+        assert_eq!(
+            drift(&before, &after),
+            ["kernel 6.1 to 6.2", "base uv none to def", "base python abc to none"]
+        );
+    }
 }

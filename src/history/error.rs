@@ -1,5 +1,6 @@
 //! What can go wrong with a history, and what the user can do about it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
@@ -144,7 +145,52 @@ impl HistoryError {
             Self::Line { .. } => format!(
                 "nothing was imported; expected is what `bakeoff history export` writes, one run a line (schema {LINES_SCHEMA})"
             ),
-            Self::File { .. } | Self::Sqlite { .. } => return None,
+            Self::File { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => WRITABLE.into(),
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL.into(),
+                _ => ELSEWHERE.into(),
+            },
+            Self::Sqlite { source, .. } => match source.sqlite_error_code() {
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => WRITABLE.into(),
+                Some(ErrorCode::DiskFull) => FULL.into(),
+                _ => ELSEWHERE.into(),
+            },
         })
+    }
+}
+
+/// Where the file or its folder can't be written.
+const WRITABLE: &str =
+    "the file and its folder must be writable, since SQLite puts a journal beside it; --db names another file";
+/// Where there is no room.
+const FULL: &str = "free some space there, or name a file on another disk with --db; what was there before is unharmed";
+/// Where the cause alone must do.
+const ELSEWHERE: &str = "see to the cause, or name another file with --db; what was there before is unharmed";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_disk_refuses_has_a_remedy() {
+        let sqlite = |code| {
+            let source = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            HistoryError::of(Path::new("h.db"))(source).hint()
+        };
+        assert_eq!(sqlite(rusqlite::ffi::SQLITE_READONLY).as_deref(), Some(WRITABLE));
+        assert_eq!(sqlite(rusqlite::ffi::SQLITE_CANTOPEN).as_deref(), Some(WRITABLE));
+        assert_eq!(sqlite(rusqlite::ffi::SQLITE_FULL).as_deref(), Some(FULL));
+        assert_eq!(sqlite(rusqlite::ffi::SQLITE_IOERR).as_deref(), Some(ELSEWHERE));
+        let file = |kind: ErrorKind| {
+            let error = HistoryError::File {
+                operation: "making the folder",
+                path: "h".into(),
+                source: kind.into(),
+            };
+            error.hint()
+        };
+        assert_eq!(file(ErrorKind::PermissionDenied).as_deref(), Some(WRITABLE));
+        assert_eq!(file(ErrorKind::StorageFull).as_deref(), Some(FULL));
+        assert_eq!(file(ErrorKind::NotADirectory).as_deref(), Some(ELSEWHERE));
     }
 }

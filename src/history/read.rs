@@ -191,15 +191,48 @@ impl History {
         })
     }
 
-    /// How many points a series has, of runs that began before `before`.
+    /// The newest run of a branch that began before this run, is of the same suite on the same kind of machine, and came to its
+    /// end.
+    ///
+    /// # Errors
+    /// If the history is damaged or can't be read.
+    pub fn previous(&self, of: &PastRun, branch: &str) -> Result<Option<PastRun>, HistoryError> {
+        let sql = "SELECT id FROM run JOIN identity ON identity.number = run.identity
+                   WHERE suite = ?1 AND fixture = ?2 AND variant = ?3 AND branch = ?4 AND identity.text = ?5
+                     AND started < ?6 AND state = 'complete'
+                   ORDER BY started DESC, run.number DESC LIMIT 1";
+        let identity = super::text_of(&of.identity);
+        let values = params![of.suite, of.fixture, of.variant, branch, identity, time(of.started)];
+        let found = all(&self.connection, &self.path, sql, values, |row| row.get::<_, String>(0))?;
+        found
+            .first()
+            .map_or(Ok(None), |id| run(&self.connection, &self.path, id))
+    }
+
+    /// The branches that have finished runs of the same suite as this run, and how many, the most first.
+    ///
+    /// # Errors
+    /// If the history is damaged or can't be read.
+    pub fn branches(&self, of: &PastRun) -> Result<Vec<(String, u32)>, HistoryError> {
+        let sql = "SELECT branch, count(*) FROM run
+                   WHERE suite = ?1 AND fixture = ?2 AND variant = ?3 AND state = 'complete'
+                   GROUP BY branch ORDER BY count(*) DESC, branch";
+        let values = params![of.suite, of.fixture, of.variant];
+        let branch = |row: &Row| Ok((row.get(0)?, row.get(1)?));
+        all(&self.connection, &self.path, sql, values, branch)
+    }
+
+    /// How many points a series has, of runs that began before `before` and came to their end: as many as
+    /// [`series`](Self::series) has without a limit.
     ///
     /// # Errors
     /// If the history is damaged or can't be read.
     pub fn count(&self, key: &SeriesKey, before: DateTime<Utc>) -> Result<usize, HistoryError> {
         let sql = "SELECT count(*) FROM series JOIN identity ON identity.number = series.identity
-                   JOIN point ON point.series = series.number
-                   WHERE suite = ?1 AND fixture = ?2 AND variant = ?3 AND branch = ?4 AND identity.text = ?5
-                     AND scenario = ?6 AND metric = ?7 AND unit = ?8 AND point.started < ?9";
+                   JOIN point ON point.series = series.number JOIN run ON run.number = point.run
+                   WHERE series.suite = ?1 AND series.fixture = ?2 AND series.variant = ?3 AND series.branch = ?4
+                     AND identity.text = ?5 AND scenario = ?6 AND metric = ?7 AND unit = ?8
+                     AND point.started < ?9 AND run.state = 'complete'";
         let values = params![
             key.suite,
             key.fixture,

@@ -159,6 +159,9 @@ fn a_series_is_one_figure_on_one_branch_and_machine() {
     let all = history.series(&key("main"), None, 100).expect("readable");
     assert_eq!(all.points[1].rounds, run(1, "main").metrics[0].rounds);
     assert_eq!(runs(all), ["main-000", "main-001", "main-002", "main-003", "main-004"]);
+    // Counted are the same.
+    let late = begin() + TimeDelta::days(99);
+    assert_eq!(history.count(&key("main"), late).expect("readable"), 5);
     let before = Some(begin() + TimeDelta::days(3));
     assert_eq!(
         runs(history.series(&key("main"), before, 2).expect("readable")),
@@ -172,6 +175,25 @@ fn a_series_is_one_figure_on_one_branch_and_machine() {
     let keys = history.keys(&branch).expect("readable");
     assert_eq!(keys.len(), 2);
     assert_eq!(keys[0], key("feature"));
+}
+
+#[test]
+fn the_run_before_is_finished_and_of_the_same_machine() {
+    let place = Place::new();
+    let mut history = place.of(3);
+    let mut elsewhere = run(3, "main");
+    elsewhere.identity[0].1 = "64".into();
+    let mut unfinished = run(4, "main");
+    unfinished.state = "interrupted".into();
+    for run in [elsewhere, unfinished, run(5, "feature")] {
+        history.add(&run).expect("added");
+    }
+    let previous = |night, branch| history.previous(&run(night, "x"), branch).expect("readable");
+    assert_eq!(previous(9, "main"), Some(run(2, "main")));
+    assert_eq!(previous(2, "main"), Some(run(1, "main")), "not itself");
+    assert_eq!((previous(0, "main"), previous(9, "y")), (None, None));
+    let branches = history.branches(&run(0, "x")).expect("readable");
+    assert_eq!(branches, [("main".to_owned(), 4), ("feature".to_owned(), 1)]);
 }
 
 #[test]

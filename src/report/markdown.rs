@@ -303,7 +303,7 @@ pub(super) fn fence(lines: &[String]) -> String {
 }
 
 /// Text in which nothing is markup: not to Markdown, not to a table, not to HTML.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

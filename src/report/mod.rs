@@ -23,6 +23,7 @@ use crate::analysis::Report;
 
 pub use compare::{compare, percent};
 pub use explain::explain;
+pub(crate) use markdown::escaped;
 pub use moved::explain_moved;
 
 /// Why a report could not be written.

@@ -19,6 +19,10 @@ pub struct ChangePointPolicy {
     pub least: Option<Effect>,
     /// The fewest points between two change points.
     pub shortest: usize,
+    /// Whether change points are placed again once it is known which stay, by windows that have them in their middle. A
+    /// change just before a window's end or just after its beginning is otherwise found up to `shortest` points off, or
+    /// twice, so that a stretch holds points of both levels.
+    pub placed_again: bool,
     /// Whether dropping a change point leaves the p-value of the one before it as it was, which Apache Otava 0.8 does. The
     /// value then belongs to a stretch that no longer ends there, and what is not significant stays. For comparisons with
     /// it only.
@@ -33,6 +37,7 @@ impl Default for ChangePointPolicy {
             level: Level::ONE_IN_A_THOUSAND,
             least: None,
             shortest: 1,
+            placed_again: false,
             like_otava: false,
         }
     }
@@ -97,7 +102,37 @@ pub fn change_points(series: &Sample, policy: &ChangePointPolicy) -> Vec<ChangeP
     }
     places.sort_unstable();
     places.dedup();
-    merge(points, &places, policy)
+    let kept = merge(points, &places, policy);
+    if policy.placed_again {
+        merge(points, &placed_again(points, &kept, policy), policy)
+    } else {
+        kept
+    }
+}
+
+/// The change points that windows with a kept one in their middle find. What such a window finds at its own edge may lie
+/// farther in than the change does: it is left to the window that has it in the middle.
+fn placed_again(points: &[f64], kept: &[ChangePoint], policy: &ChangePointPolicy) -> Vec<usize> {
+    let mut places = Vec::new();
+    for point in kept {
+        let start = point.index.saturating_sub(policy.window / 2);
+        let end = points.len().min(point.index + policy.window / 2);
+        let found = split(&points[start..end], weak(policy.level), policy.shortest);
+        let inside: Vec<usize> = found
+            .iter()
+            .map(|place| start + place)
+            .filter(|place| start == 0 || place - start > policy.shortest)
+            .filter(|place| end == points.len() || end - place > policy.shortest)
+            .collect();
+        // It may take more points than a window has to find it.
+        if inside.iter().all(|place| place.abs_diff(point.index) > policy.shortest) {
+            places.push(point.index);
+        }
+        places.extend(inside);
+    }
+    places.sort_unstable();
+    places.dedup();
+    places
 }
 
 /// The level for change points that may yet be dropped: a weak one can hide a strong one from the search, which stops at
@@ -246,6 +281,23 @@ mod tests {
     fn places(points: Vec<f64>, policy: &ChangePointPolicy) -> Vec<usize> {
         let series = Sample::new(points).unwrap();
         change_points(&series, policy).iter().map(|point| point.index).collect()
+    }
+
+    #[test]
+    fn a_change_at_the_edge_of_a_window_is_placed_again() {
+        for step in 66..=84 {
+            let series = Sample::new(with(95, |place| if place >= step { 15.0 } else { 0.0 })).unwrap();
+            let policy = ChangePointPolicy {
+                shortest: 5,
+                placed_again: true,
+                ..policy()
+            };
+            let found: Vec<usize> = change_points(&series, &policy)
+                .iter()
+                .map(|point| point.index)
+                .collect();
+            assert_eq!(found, [step]);
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub struct Level(f64);
 impl Level {
     /// One in twenty, the default level of significance.
     pub const FIVE_PERCENT: Self = Self(0.05);
-    /// One in eighty, the default level of one night.
-    pub const ONE_IN_EIGHTY: Self = Self(0.0125);
+    /// One in ten, the nightly gate's default level of one night.
+    pub const ONE_IN_TEN: Self = Self(0.1);
     /// One in a thousand, the default level of change points.
     pub const ONE_IN_A_THOUSAND: Self = Self(0.001);
     /// One in ten thousand, the level at which the nightly gate takes a change for a new baseline.

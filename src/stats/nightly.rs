@@ -1,7 +1,8 @@
 //! The gate's rule for one metric that is measured again and again, as each night: is the newest value worse than what
 //! came before? What came before is the stretch since the last change point, or, while that is too short, the one before
-//! it; never one that holds the change, or the nights in question. The unit is the night: its rounds share whatever the machine was up to, so that they are one value (their
-//! median), not many. Not for: which metrics there are, or what a run is.
+//! it; without the newest nights, among which a change may be that nothing can tell from noise yet. The unit is the night:
+//! its rounds share whatever the machine was up to, so that they are one value (their pseudo-median), not many. Not for:
+//! which metrics there are, or what a run is.
 
 use std::ops::Range;
 
@@ -24,7 +25,9 @@ pub struct NightlyPolicy {
     pub confirmed: usize,
     /// Of so many newest nights; they are no part of the baseline. At least `confirmed`.
     pub recent: usize,
-    /// The fewest nights that a baseline has. At least 3.
+    /// The fewest nights that a baseline has. At least 3. So many nights before the recent ones are no part of a longer
+    /// baseline: a new level that they may be the beginning of is the baseline itself by the time the first of them would
+    /// be part of the old one.
     pub shortest: usize,
     /// A limit farther off than this says too little to be called "no change".
     pub widest: Effect,
@@ -35,13 +38,14 @@ pub struct NightlyPolicy {
 }
 
 impl Default for NightlyPolicy {
-    /// Two of the last three nights, each 5 % or more above the baseline and above what one night in eighty exceeds.
+    /// Three nights in a row, each 5 % or more above the baseline and above what one night in ten exceeds: all three do by
+    /// chance once in a thousand nights.
     fn default() -> Self {
         Self {
             worse: Direction::Up,
             least: Effect::FIVE_PERCENT,
-            level: Level::ONE_IN_EIGHTY,
-            confirmed: 2,
+            level: Level::ONE_IN_TEN,
+            confirmed: 3,
             recent: 3,
             shortest: 10,
             widest: Effect::TWENTY_FIVE_PERCENT,
@@ -50,6 +54,7 @@ impl Default for NightlyPolicy {
                 level: Level::ONE_IN_TEN_THOUSAND,
                 shortest: 5,
                 least: Some(Effect::TWO_PERCENT),
+                placed_again: true,
                 ..ChangePointPolicy::default()
             },
         }
@@ -128,6 +133,7 @@ pub fn judge(series: &PositiveSample, policy: &NightlyPolicy) -> (Verdict, Optio
         let nights = stretches.last().map_or(0, ExactSizeIterator::len);
         return (Verdict::NoBaseline { nights, needed }, None);
     };
+    let stretch = settled(stretch, before, needed);
     let (middle, reach) = limits(&points[stretch.clone()], policy);
     let baseline = Baseline {
         nights: skipped + stretch.start..skipped + stretch.end,
@@ -160,7 +166,8 @@ pub fn judge(series: &PositiveSample, policy: &NightlyPolicy) -> (Verdict, Optio
         }
     } else {
         let smallest_effect_shown = reach.exp_m1();
-        if smallest_effect_shown > policy.widest.share() {
+        // As logarithms: there and back, a share may come out a little larger than it was.
+        if reach > policy.widest.log() {
             Verdict::TooNoisy { smallest_effect_shown }
         } else {
             Verdict::NoChange { smallest_effect_shown }
@@ -183,6 +190,14 @@ fn stretches(points: &[f64], policy: &ChangePointPolicy) -> Vec<Range<usize>> {
         .zip(ends)
         .map(|(start, end)| start..end)
         .collect()
+}
+
+/// What of a stretch is held to be of one level: all but the newest `needed` nights before the recent ones, as long as so
+/// many are left. A change is told from noise once there are some nights after it. Until then its nights would be taken
+/// for the old level's, widen its limits, and hide themselves.
+fn settled(stretch: Range<usize>, before: usize, needed: usize) -> Range<usize> {
+    let end = before.saturating_sub(needed).max(stretch.start + needed);
+    stretch.start..stretch.end.min(end)
 }
 
 /// The baseline's middle and how far from it a night may lie, as logarithms.
@@ -214,6 +229,7 @@ fn limits(baseline: &[f64], policy: &NightlyPolicy) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::SplitMix64;
 
     /// Nights between 98 and 102 that repeat every seven, changed.
     fn nights(count: usize, change: impl Fn(usize) -> f64) -> Vec<f64> {
@@ -247,8 +263,10 @@ mod tests {
     fn a_step_is_suspected_then_red_then_the_new_level() {
         let verdict = |count| judged(&nights(count, after(40, 1.15))).0;
         assert!(matches!(verdict(40), Verdict::NoChange { .. }));
-        assert!(matches!(verdict(41), Verdict::Suspected { worse: true, ratio } if ratio > 1.1));
-        for count in 42..=52 {
+        for count in 41..=42 {
+            assert!(matches!(verdict(count), Verdict::Suspected { worse: true, ratio } if ratio > 1.1));
+        }
+        for count in 43..=52 {
             assert!(
                 matches!(verdict(count), Verdict::Regression { ratio } if (1.1..1.2).contains(&ratio)),
                 "{count}"
@@ -256,8 +274,64 @@ mod tests {
         }
         // Ten nights of the new level, and the three in question.
         assert!(matches!(verdict(53), Verdict::NoChange { .. }));
-        let (_, baseline) = judged(&nights(60, after(40, 1.15)));
+        let (_, baseline) = judged(&nights(53, after(40, 1.15)));
+        assert_eq!(baseline.unwrap().nights, 40..50);
+        // The newest ten before the last three are left out once others are there.
+        let (_, baseline) = judged(&nights(70, after(40, 1.15)));
         assert_eq!(baseline.unwrap().nights, 40..57);
+    }
+
+    /// Factors that vary by so much: the sum of four uniform numbers, whose standard deviation is 1/√3.
+    fn noise(stream: u64, share: f64) -> impl FnMut() -> f64 {
+        let mut random = SplitMix64::new(7, stream);
+        let mut uniform = move || f64::from(u32::try_from(random.below(1_000_000)).unwrap()) / 1e6 - 0.5;
+        move || (share * 3.0_f64.sqrt() * (uniform() + uniform() + uniform() + uniform())).exp()
+    }
+
+    #[test]
+    fn an_early_step_is_red_every_night_until_it_is_the_baseline() {
+        for step in 12..=25 {
+            for (name, share) in [("the week alone", 0.0), ("noise of a per cent", 0.01)] {
+                let mut noise = noise(step as u64, share);
+                let points: Vec<f64> = nights(step + 20, after(step, 1.10))
+                    .iter()
+                    .map(|night| night * noise())
+                    .collect();
+                let mut taken_over = false;
+                for count in step + 1..=step + 20 {
+                    let (verdict, baseline) = judged(&points[..count]);
+                    let what = format!("{name}, step after {step} nights, night {count}: {verdict:?}");
+                    // Never both levels.
+                    let baseline = baseline.unwrap().nights;
+                    assert!(baseline.end <= step || baseline.start >= step, "{what} {baseline:?}");
+                    taken_over |= baseline.start >= step;
+                    match count - step {
+                        1..=2 => assert!(matches!(verdict, Verdict::Suspected { worse: true, .. }), "{what}"),
+                        3..=12 => assert!(matches!(verdict, Verdict::Regression { .. }), "{what}"),
+                        // A night may be beyond the new limits by chance.
+                        _ => assert!(taken_over && !matches!(verdict, Verdict::Regression { .. }), "{what}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_as_far_as_allowed_is_not_too_noisy() {
+        // exp(ln(1 + x)) − 1 is more than x for some of these.
+        for per_mille in 1..2000 {
+            let least = Effect::new(f64::from(per_mille) / 1000.0).unwrap();
+            let policy = NightlyPolicy {
+                least,
+                widest: least,
+                ..NightlyPolicy::default()
+            };
+            let steady = PositiveSample::new(vec![100.0; 13]).unwrap();
+            assert!(
+                matches!(judge(&steady, &policy).0, Verdict::NoChange { .. }),
+                "{per_mille}"
+            );
+        }
     }
 
     #[test]
@@ -302,7 +376,7 @@ mod tests {
 
     #[test]
     fn a_wild_series_is_too_noisy_to_be_called_unchanged() {
-        let wild: Vec<f64> = (0..40).map(|now| if now % 2 == 0 { 100.0 } else { 180.0 }).collect();
+        let wild: Vec<f64> = (0..41).map(|now| [100.0, 140.0, 180.0][now % 3]).collect();
         assert!(matches!(judged(&wild).0, Verdict::TooNoisy { smallest_effect_shown } if smallest_effect_shown > 0.25));
     }
 
@@ -313,6 +387,7 @@ mod tests {
         // exp(m ± t.ppf(0.9875, 9) · s · sqrt(1 + π/20)).
         let policy = NightlyPolicy {
             least: Effect::new(0.001).unwrap(),
+            level: Level::new(0.0125).unwrap(),
             ..NightlyPolicy::default()
         };
         let series = PositiveSample::new(nights(13, |_| 1.0)).unwrap();
@@ -341,6 +416,6 @@ mod tests {
         long.extend(nights(420, after(417, 1.2)));
         let (verdict, baseline) = judged(&long);
         assert!(matches!(verdict, Verdict::Regression { .. }));
-        assert_eq!(baseline.unwrap().nights, 700..1117);
+        assert_eq!(baseline.unwrap().nights, 700..1107);
     }
 }

@@ -86,12 +86,12 @@ fn a_first_night_passes_and_leaves_no_file() {
 }
 
 #[test]
-fn a_quiet_series_passes_and_a_slowdown_fails_on_its_second_night() {
+fn a_quiet_series_passes_and_a_slowdown_fails_on_its_third_night() {
     let quiet = Nightly::of(&nights(&[]));
     let passed = quiet.check(&["--require-conclusive"]);
     assert_eq!(passed.code, 0, "{}{}", passed.out, passed.err);
 
-    // The committed run is slower by a half than twenty nights before it; so was the night before it.
+    // The committed run is slower by a half than twenty nights before it; so were the two nights before it.
     let once = Nightly::of(&nights(&[0.7]));
     let suspected = once.check(&[]);
     assert!(
@@ -99,8 +99,8 @@ fn a_quiet_series_passes_and_a_slowdown_fails_on_its_second_night() {
         "{}",
         suspected.out
     );
-    let twice = Nightly::of(&nights(&[1.0]));
-    let red = twice.check(&["--format", "json"]);
+    let thrice = Nightly::of(&nights(&[1.0, 1.0]));
+    let red = thrice.check(&["--format", "json"]);
     assert_eq!(red.code, 10, "{}{}", red.out, red.err);
     assert!(!red.err.contains("error"), "a regression is no error: {}", red.err);
     let red: Value = serde_json::from_str(&red.out).expect("JSON");
@@ -118,11 +118,86 @@ fn a_quiet_series_passes_and_a_slowdown_fails_on_its_second_night() {
 
     let policy =
         "schema = 1\n[[metric]]\nmetric = \"image size\"\n[[metric]]\nmetric = \"hot*\"\non_regression = \"warn\"\n";
-    std::fs::write(twice.0.path("policy.toml"), policy).expect("written");
-    assert_eq!(twice.check(&["--policy", "policy.toml"]).code, 0);
-    std::fs::write(twice.0.path("policy.toml"), policy.replace("image size", "image seize")).expect("written");
-    let wrong = twice.check(&["--policy", "policy.toml"]);
+    std::fs::write(thrice.0.path("policy.toml"), policy).expect("written");
+    assert_eq!(thrice.check(&["--policy", "policy.toml"]).code, 0);
+    std::fs::write(
+        thrice.0.path("policy.toml"),
+        policy.replace("image size", "image seize"),
+    )
+    .expect("written");
+    let wrong = thrice.check(&["--policy", "policy.toml"]);
     assert!(wrong.code == 3 && wrong.err.contains("policy.toml:3"), "{}", wrong.err);
+    let absent = thrice.check(&["--policy", "no-such.toml"]);
+    assert!(absent.code == 1 && absent.err.contains("hint: "), "{}", absent.err);
+}
+
+#[test]
+fn a_verdict_can_be_published_and_blames_the_first_night() {
+    // Slower for seven nights: the first of them is to blame, not the last but one.
+    let place = Nightly::of(&nights(&[1.0, 1.01, 0.99, 1.0, 1.005, 0.995]));
+    let red = place.check(&["--format", "markdown"]);
+    assert_eq!(red.code, 10, "{}{}", red.out, red.err);
+    assert!(red.out.starts_with("## Gate: regression\n"), "{}", red.out);
+    let hot = red.out.lines().find(|line| line.contains("| hot build | pip-multi |"));
+    let hot = hot.expect("a row");
+    assert!(
+        hot.starts_with("| regression |") && hot.contains("since night-20 of ") && hot.contains("commit20"),
+        "{hot}"
+    );
+    let trend = place.bakeoff(&["trend", "--branch", "main", "--format", "markdown"]);
+    assert!(
+        trend.code == 0 && trend.out.contains("| hot build | "),
+        "{}{}",
+        trend.out,
+        trend.err
+    );
+    let request = place.bakeoff(&["check", &journal(), "--branch", "quicker"]);
+    assert!(
+        request.code == 0 && request.out.contains("main has 26: compare with --branch main"),
+        "{}{}",
+        request.out,
+        request.err
+    );
+    let policy = "schema = 1\n[[accept]]\nmetric = \"*\"\nsince = \"2020-01-01\"\n";
+    std::fs::write(place.0.path("policy.toml"), policy).expect("written");
+    assert_eq!(place.check(&["--policy", "policy.toml"]).code, 10, "nothing is cut off");
+    std::fs::write(place.0.path("policy.toml"), policy.replace("2020", "2100")).expect("written");
+    let accepted = place.check(&["--policy", "policy.toml"]);
+    assert!(
+        accepted.code == 0 && accepted.out.contains("accepted; 0 of 10 nights of the new baseline"),
+        "{}{}",
+        accepted.out,
+        accepted.err
+    );
+}
+
+#[test]
+fn a_figure_that_was_dropped_is_missing() {
+    let place = Nightly::of(&nights(&[]));
+    let lines = std::fs::read_to_string(place.0.path("nights.jsonl")).expect("there");
+    let mut last: Value = serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");
+    last["run"]["id"] = "night-with-more".into();
+    let started: DateTime<Utc> = last["run"]["started"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("a time");
+    last["run"]["started"] = (started + TimeDelta::hours(1)).to_rfc3339().into();
+    let metrics = last["run"]["metrics"].as_array_mut().expect("a list");
+    let mut more = metrics[0].clone();
+    more["scenario"] = "dropped-since".into();
+    more["place"] = metrics.len().into();
+    metrics.push(more);
+    std::fs::write(place.0.path("more.jsonl"), last.to_string()).expect("written");
+    assert_eq!(place.bakeoff(&["history", "import", "more.jsonl"]).code, 0);
+    let checked = place.check(&[]);
+    assert!(
+        checked.code == 0 && checked.out.contains("missing") && checked.out.contains("night-with-more"),
+        "{}{}",
+        checked.out,
+        checked.err
+    );
+    assert_eq!(place.check(&["--require-conclusive"]).code, 11);
 }
 
 #[test]

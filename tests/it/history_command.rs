@@ -122,6 +122,15 @@ fn what_is_wrong_is_told_with_a_remedy() {
     .expect("written");
     let foreign = place.history(&["add", &journal(), "--db", "text.db"]);
     assert!(foreign.code == 1 && foreign.err.contains("hint: "), "{}", foreign.err);
+    // A folder that can't be made, because a file has its name; and a folder where the file should be.
+    for db in ["text.db/history.db", "."] {
+        let refused = place.history(&["add", &journal(), "--db", db]);
+        assert!(
+            refused.code == 1 && refused.err.contains("hint: "),
+            "{db}: {}",
+            refused.err
+        );
+    }
 }
 
 #[test]
@@ -165,4 +174,69 @@ fn a_history_whose_writers_are_killed_is_whole() {
     }
     assert!(killed_in_the_middle > 0, "no import was killed before its end");
     assert_eq!(place.history(&["import", "runs.jsonl"]).code, 0);
+}
+
+#[test]
+fn a_history_whose_add_is_killed_holds_all_of_the_run_or_nothing() {
+    let place = Histories::new();
+    let journal = journal();
+    let add = ["add", &journal, "--branch", "main", "--commit", "abc"];
+    let began = std::time::Instant::now();
+    assert_eq!(place.history(&add).code, 0);
+    let whole_add = began.elapsed();
+    let whole = place.history(&["export"]).out;
+    let (file, writing) = (
+        place.0.path("reports/history.db"),
+        place.0.path("reports/history.db-journal"),
+    );
+    let (mut killed, mut absent) = (0, 0);
+    for round in 0..40_u32 {
+        // Into a file that is there, or into none: then its tables are made too.
+        if round % 4 == 0 {
+            std::fs::remove_file(&file).expect("removed");
+        }
+        let mut adding = place
+            .command(&add)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        if round % 2 == 0 {
+            // At any moment of its life, the end and a little more included.
+            std::thread::sleep(whole_add * (round * 7 % 40) / 36);
+        } else {
+            // While it writes: only then is there a journal beside the file.
+            while !writing.exists() && adding.try_wait().expect("a process").is_none() {
+                std::thread::yield_now();
+            }
+        }
+        adding.kill().expect("killed");
+        killed += u32::from(!adding.wait().expect("a process").success());
+        if !file.exists() {
+            absent += 1;
+            // For the next one to remove.
+            std::fs::write(&file, "").expect("written");
+            continue;
+        }
+        let exported = place.history(&["export"]);
+        assert_eq!(exported.code, 0, "round {round}: {}", exported.err);
+        assert!(
+            exported.out == whole || exported.out.is_empty(),
+            "round {round}: half of a run: {}",
+            exported.out
+        );
+        let sound: String = rusqlite::Connection::open(&file)
+            .and_then(|database| database.query_row("PRAGMA integrity_check", [], |row| row.get(0)))
+            .expect("a database");
+        assert_eq!(sound, "ok", "round {round}");
+        if exported.out == whole {
+            let id = exported.out.split('"').skip_while(|part| *part != "id").nth(2);
+            assert_eq!(place.history(&["prune", "--run", id.expect("an id")]).code, 0);
+        }
+    }
+    assert!(
+        killed > 0 && absent < 40,
+        "{killed} were killed, {absent} before there was a file"
+    );
+    assert_eq!(place.history(&add).code, 0);
+    assert_eq!(place.history(&["export"]).out, whole);
 }
