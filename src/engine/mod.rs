@@ -33,7 +33,7 @@ pub use grants::{GrantError, Grants, SecretSource};
 pub use pull::{LayerPull, PullOutcome, PullParts, PullTrace, Stretch};
 pub use push::{LayerOutcome, LayerPush, PushParts, PushTrace};
 pub use types::{
-    BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
+    Addresses, BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
     EngineInfo, HistoryEntry, ImageDetails, Interval, LogLine, Observer, Owned, OwnedKind, Powers, Progress, Publish,
     Source, StepPart, StepTrace,
 };
@@ -216,7 +216,7 @@ pub trait Engine: Clone + Send + Sync {
     /// If the engine refuses.
     fn remove_volume(&self, name: &str) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Creates a bridge network whose packets have at most `mtu` bytes, if that is known.
+    /// Creates a bridge network whose packets have at most `mtu` bytes, if that is known, with these addresses or free ones.
     ///
     /// # Errors
     /// If the engine refuses.
@@ -225,13 +225,14 @@ pub trait Engine: Clone + Send + Sync {
         name: &str,
         labels: &BTreeMap<String, String>,
         mtu: Option<u32>,
+        addresses: Option<&Addresses>,
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// The host's address on a network (`None` for the one that builds use): what listens there can be reached from it.
+    /// The addresses of a network; of the one that builds use for `None`.
     ///
     /// # Errors
     /// If the engine has no such network, or does not answer.
-    fn gateway(&self, network: Option<&str>) -> impl Future<Output = Result<std::net::IpAddr, EngineError>> + Send;
+    fn addresses(&self, network: Option<&str>) -> impl Future<Output = Result<Addresses, EngineError>> + Send;
 
     /// Removes a network. An absent one is no error.
     ///

@@ -1,6 +1,7 @@
 //! What goes to an engine and what comes back, in our own types: requests, traces, and what an engine holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::Compression;
@@ -314,6 +315,15 @@ pub struct ContainerExit {
     pub told: std::time::Instant,
     /// What it wrote, standard output and error together.
     pub log: String,
+}
+
+/// The addresses of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// All of them, such as `172.18.0.0/16`.
+    pub subnet: Option<String>,
+    /// The host's among them: what listens there can be reached from the network.
+    pub gateway: IpAddr,
 }
 
 /// Something in the engine that carries our label.

@@ -8,7 +8,7 @@ use super::host;
 use crate::engine::endpoint::EngineEndpoint;
 use crate::engine::isolated::{Isolated, IsolatedSpec, TriedOut};
 use crate::engine::lock::{EngineLock, LockError};
-use crate::engine::{Engine, EngineError, EngineInfo, Powers, RUN_LABEL, STAND_IN_LABEL, reaper};
+use crate::engine::{Addresses, Engine, EngineError, EngineInfo, Powers, RUN_LABEL, STAND_IN_LABEL, reaper};
 use crate::units::Bytes;
 
 /// How a check came out.
@@ -204,7 +204,7 @@ async fn try_isolated<E: Engine>(engine: &E, image: String) -> Result<TriedOut, 
     let name = format!("bakeoff-doctor-{}", std::process::id());
     let labels = BTreeMap::from([(RUN_LABEL.to_owned(), label())]);
     let mtu = host::uplink_mtu();
-    engine.create_network(&name, &labels, mtu).await?;
+    engine.create_network(&name, &labels, mtu, None).await?;
     let spec = IsolatedSpec {
         name: name.clone(),
         image,
@@ -223,8 +223,8 @@ async fn try_isolated<E: Engine>(engine: &E, image: String) -> Result<TriedOut, 
 /// Whether builds can download through a mirror on this machine, and where it would record from: `index` says where the
 /// user has configured a package index, or what is wrong with it.
 pub async fn mirror<E: Engine>(engine: &E, index: &Result<Option<String>, String>) -> Check {
-    let listens = match engine.gateway(None).await {
-        Ok(gateway) => std::net::TcpListener::bind((gateway, 0))
+    let listens = match engine.addresses(None).await {
+        Ok(Addresses { gateway, .. }) => std::net::TcpListener::bind((gateway, 0))
             .map(|_| gateway)
             .map_err(|error| format!("can't listen on {gateway}, the engine's bridge: {error}")),
         Err(error) => Err(error.to_string()),

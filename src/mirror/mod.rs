@@ -26,7 +26,7 @@ pub mod used;
 mod uv_lock;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,8 +58,11 @@ pub const PORT: u16 = 7380;
 /// How long to wait for transfers whose clients have just ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether a mirror still takes connections.
+/// How often it is looked whether a mirror can still be reached.
 const HEARTBEAT: Duration = Duration::from_millis(200);
+
+/// For how long it must not be for a mirror to count as dead: clients ask again for longer than that.
+const LASTING: Duration = Duration::from_secs(1);
 
 /// How long downloads whose clients have gone away may take to end.
 const SETTLING: Duration = Duration::from_secs(120);
@@ -114,6 +117,28 @@ pub enum MirrorError {
     /// The recording can't be used.
     #[error(transparent)]
     Recording(#[from] RecordingError),
+    /// It was started, and serves nobody any more.
+    #[error("the mirror has died: {0}")]
+    Died(#[from] Death),
+}
+
+/// Why a mirror that was started serves nobody any more.
+#[derive(Debug, thiserror::Error)]
+pub enum Death {
+    /// What takes its connections has ended.
+    #[error("it takes no connections any more")]
+    Ended,
+    /// Nobody can get to it: its network or the address of that is gone, or this process may open nothing more.
+    #[error("it can't be reached at {address} any more: {source}")]
+    Unreachable {
+        /// Where it listens.
+        address: IpAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Somebody has removed its recording.
+    #[error("its recording is gone: {0}")]
+    Recording(#[source] RecordingError),
 }
 
 /// A running mirror. It ends with this value.
@@ -225,20 +250,39 @@ impl Mirror {
         self.accepting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it takes connections everywhere.
+    /// What keeps it from serving whoever comes to this address of its own, if anything does.
+    ///
+    /// A connection of our own would prove more, but would be made while builds are timed. That a socket can be had at the
+    /// address is what builds need first, and what goes away in practice.
     #[must_use]
-    pub fn is_alive(&self) -> bool {
-        !self.accepting().iter().any(|accepting| accepting.task.is_finished())
+    pub fn death(&self, at: IpAddr) -> Option<Death> {
+        if self.accepting().iter().any(|accepting| accepting.task.is_finished()) {
+            return Some(Death::Ended);
+        }
+        if let Err(source) = UdpSocket::bind((at, 0)) {
+            return Some(Death::Unreachable { address: at, source });
+        }
+        self.shared.recording.gone().map(Death::Recording)
     }
 
-    /// Until it takes connections no more.
-    pub async fn died(&self) {
-        while self.is_alive() {
+    /// Until it serves nobody any more who comes to this address; for what reason.
+    pub async fn died(&self, at: IpAddr) -> Death {
+        let mut since = None;
+        loop {
+            match self.death(at) {
+                None => since = None,
+                Some(death) => {
+                    let since = since.get_or_insert_with(tokio::time::Instant::now);
+                    if since.elapsed() >= LASTING {
+                        return death;
+                    }
+                }
+            }
             tokio::time::sleep(HEARTBEAT).await;
         }
     }
 
-    /// Starts again what has died, at the same address, and says whether anything had.
+    /// Starts again what takes connections, at the same address, where that has ended, and says whether it had.
     pub fn revive(&self) -> bool {
         let mut had_died = false;
         for accepting in self
@@ -250,6 +294,19 @@ impl Mirror {
             had_died = true;
         }
         had_died
+    }
+
+    /// Begins the recording anew, empty, if somebody has removed it, and says whether that was so. In replay it stays away:
+    /// there is nothing else to serve.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn begin_recording_anew(&self) -> Result<bool, RecordingError> {
+        let recording = &self.shared.recording;
+        if self.shared.mode == Mode::Replay || recording.gone().is_none() {
+            return Ok(false);
+        }
+        recording.begin_anew().map(|()| true)
     }
 
     /// Whether it records.
@@ -444,6 +501,21 @@ pub const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 mod tests {
     use super::*;
 
+    async fn started(mode: Mode, folder: &std::path::Path) -> Mirror {
+        Mirror::start(Config {
+            mode,
+            recording: Arc::new(Recording::create(folder).unwrap()),
+            upstream: None,
+            aliases: Vec::new(),
+            synthetic: None,
+            bind: vec![LOOPBACK],
+            host: HOST.to_owned(),
+            port: 0,
+        })
+        .await
+        .unwrap()
+    }
+
     #[tokio::test]
     async fn a_lock_file_of_the_clients_own_index_is_rewritten_where_another_is_recorded() {
         let folder = tempfile::tempdir().unwrap();
@@ -477,30 +549,55 @@ mod tests {
         }
     }
 
+    async fn death(mirror: &Mirror, at: IpAddr) -> Death {
+        tokio::time::timeout(Duration::from_secs(5), mirror.died(at))
+            .await
+            .unwrap()
+    }
+
     #[tokio::test]
     async fn a_mirror_that_has_died_says_so_and_begins_again_at_its_address() {
         let folder = tempfile::tempdir().unwrap();
-        let mirror = Mirror::start(Config {
-            mode: Mode::Record,
-            recording: Arc::new(Recording::create(&folder.path().join("r")).unwrap()),
-            upstream: None,
-            aliases: Vec::new(),
-            synthetic: None,
-            bind: vec![LOOPBACK],
-            host: HOST.to_owned(),
-            port: 0,
-        })
-        .await
-        .unwrap();
+        let mirror = started(Mode::Record, &folder.path().join("r")).await;
         let address = crate::engine::http::Address::Tcp(mirror.address().to_string());
         let ask = || crate::engine::http::get(&address, "/simple/x/", "*/*");
-        assert!(mirror.is_alive() && !mirror.revive());
+        assert!(mirror.death(LOOPBACK).is_none() && !mirror.revive());
         assert!(ask().await.is_ok());
         mirror.accepting()[0].task.abort();
-        tokio::time::timeout(Duration::from_secs(5), mirror.died())
-            .await
-            .unwrap();
-        assert!(mirror.revive() && mirror.is_alive());
+        assert!(matches!(death(&mirror, LOOPBACK).await, Death::Ended));
+        assert!(mirror.revive() && mirror.death(LOOPBACK).is_none());
         assert!(ask().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_this_machine_s_is_where_nobody_can_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = started(Mode::Record, &folder.path().join("r")).await;
+        // Of a block for documentation.
+        let elsewhere = IpAddr::from([192, 0, 2, 1]);
+        let told = death(&mirror, elsewhere).await.to_string();
+        assert!(
+            told.starts_with("it can't be reached at 192.0.2.1 any more: "),
+            "{told}"
+        );
+        assert!(mirror.death(LOOPBACK).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_recording_that_was_removed_is_begun_anew_but_not_in_replay() {
+        for (mode, again) in [(Mode::Record, true), (Mode::Replay, false)] {
+            let folder = tempfile::tempdir().unwrap();
+            let mirror = started(mode, &folder.path().join("r")).await;
+            mirror.recording().mark_complete("all of it").unwrap();
+            assert!(!mirror.begin_recording_anew().unwrap());
+            std::fs::remove_dir_all(folder.path().join("r")).unwrap();
+            let told = death(&mirror, LOOPBACK).await;
+            assert!(matches!(told, Death::Recording(_)), "{told}");
+            assert_eq!(mirror.begin_recording_anew().unwrap(), again);
+            assert_eq!(mirror.death(LOOPBACK).is_none(), again);
+            if again {
+                assert!(!mirror.recording().is_complete("all of it"));
+            }
+        }
     }
 }

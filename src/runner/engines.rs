@@ -10,7 +10,9 @@ use super::event::EngineHead;
 use super::{RunError, Session};
 use crate::engine::image_archive;
 use crate::engine::isolated::{Isolated, IsolatedSpec, PROBE_PORT, REGISTRY_PORT};
-use crate::engine::{Builder, Container, Engine, EngineChoice, EngineError, EngineInfo, ImageStore, Powers, Publish};
+use crate::engine::{
+    Addresses, Builder, Container, Engine, EngineChoice, EngineError, EngineInfo, ImageStore, Powers, Publish,
+};
 use crate::environment::host;
 use crate::images::{BaseImages, ImagesError};
 use crate::suite::{PhaseKind, Scenario};
@@ -66,8 +68,8 @@ pub(super) struct Isolation {
 #[derive(Debug, Default)]
 pub(super) struct Engines {
     kinds: BTreeMap<Wanted, Kind>,
-    /// The network of the host's engine that throw-away ones are in, with the host's address on it.
-    network: Option<(String, IpAddr)>,
+    /// The network of the host's engine that throw-away ones are in, with its addresses.
+    network: Option<(String, Addresses)>,
     /// The base images, to be loaded into each throw-away engine.
     bases: Vec<SavedBase>,
     /// Why `auto` is the host's engine.
@@ -315,11 +317,26 @@ impl<E: Engine> Session<'_, E> {
         }
         let name = format!("bakeoff-{}", self.process());
         self.engine
-            .create_network(&name, &self.labels(), host::uplink_mtu())
+            .create_network(&name, &self.labels(), host::uplink_mtu(), None)
             .await?;
-        let gateway = self.engine.gateway(Some(&name)).await?;
-        self.engines.network = Some((name.clone(), gateway));
+        let addresses = self.engine.addresses(Some(&name)).await?;
+        self.engines.network = Some((name.clone(), addresses));
         Ok(name)
+    }
+
+    /// Makes that network again if it is gone: between trials nothing is in it, and whoever tidies up takes it. It gets the
+    /// addresses that it had, at one of which the mirror listens.
+    pub(super) async fn restore_engine_network(&self) -> Result<(), EngineError> {
+        let Some((name, addresses)) = &self.engines.network else {
+            return Ok(());
+        };
+        if self.engine.addresses(Some(name)).await.is_ok() {
+            return Ok(());
+        }
+        self.note("warning: the network of the isolated engines is gone; it is made again");
+        self.engine
+            .create_network(name, &self.labels(), host::uplink_mtu(), Some(addresses))
+            .await
     }
 
     fn isolated_spec(&self, isolation: &Isolation, name: String, network: &str) -> IsolatedSpec {
@@ -421,10 +438,19 @@ impl<E: Engine> Session<'_, E> {
     /// Where the mirror has to listen: on the networks from which builds come.
     pub(super) async fn mirror_addresses(&self) -> Result<Vec<IpAddr>, RunError> {
         // Lock files are made in containers of the host's.
-        let host = self.engine.gateway(None).await.map_err(RunError::NoBridge)?;
-        let mut addresses = vec![host];
-        addresses.extend(self.engines.network.iter().map(|(_, gateway)| *gateway));
+        let host = self.engine.addresses(None).await.map_err(RunError::NoBridge)?;
+        let mut addresses = vec![host.gateway];
+        addresses.extend(self.engines.network.iter().map(|(_, network)| network.gateway));
         Ok(addresses)
+    }
+
+    /// The host's address as seen from the builds of a scenario, where the mirror listens.
+    pub(super) fn gateway(&self, scenario: &Scenario) -> Option<IpAddr> {
+        let is_isolated = self.kind(scenario).is_some_and(|kind| kind.made_of.is_some());
+        match &self.engines.network {
+            Some((_, network)) if is_isolated => Some(network.gateway),
+            _ => self.mirror.as_ref().map(|mirror| mirror.address().ip()),
+        }
     }
 
     /// The engine for a trial of a scenario, with the base images in it.
@@ -432,11 +458,12 @@ impl<E: Engine> Session<'_, E> {
         let kind = self.kind(scenario);
         let as_they_come = kind.is_some_and(Kind::keeps_layers_as_they_come);
         let isolation = kind.and_then(|kind| kind.made_of.as_ref());
-        let (Some(isolation), Some((network, gateway))) = (isolation, &self.engines.network) else {
+        let gateway = self.gateway(scenario);
+        let (Some(isolation), Some((network, _))) = (isolation, &self.engines.network) else {
             return Ok(Place {
                 engine: self.engine.clone(),
                 isolated: None,
-                gateway: self.mirror.as_ref().map(|mirror| mirror.address().ip()),
+                gateway,
                 names: BTreeMap::new(),
                 asks_registries: as_they_come,
             });
@@ -453,7 +480,7 @@ impl<E: Engine> Session<'_, E> {
         Ok(Place {
             engine,
             isolated: Some(isolated),
-            gateway: Some(*gateway),
+            gateway,
             names: self
                 .engines
                 .bases

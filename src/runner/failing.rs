@@ -1,6 +1,7 @@
 //! What fails outside of a phase's own doing: the engine, the registry, the mirror, a full disk. It ends its trial and not the
 //! run: the next trial may fare better, mostly in an engine of its own. Not for: phases that fail by themselves.
 
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crate::engine::{Engine, EngineError, registry};
 use crate::environment::host::free_disk;
 use crate::fixture::FixtureError;
 use crate::fixture::context::ContextError;
-use crate::mirror::Mirror;
+use crate::mirror::{Death, MirrorError};
 use crate::suite::PhaseSpec;
 use crate::units::{Bytes, with_causes};
 
@@ -41,7 +42,7 @@ pub(super) fn ends_run(error: &RunError) -> bool {
             EngineError::File { source, .. } => !is_full(source),
             EngineError::Endpoint(_) => true,
         },
-        RunError::Registry { .. } | RunError::NoBridge(_) | RunError::Mirror(_) => false,
+        RunError::Registry { .. } | RunError::NoBridge(_) | RunError::Mirror(_) | RunError::Recording(_) => false,
         RunError::Fixture(FixtureError::File { source, .. })
         | RunError::Context(ContextError::Write { source, .. } | ContextError::Read { source, .. }) => !is_full(source),
         RunError::Fixture(
@@ -63,7 +64,6 @@ pub(super) fn ends_run(error: &RunError) -> bool {
         | RunError::ImageStore { .. }
         | RunError::Compression { .. }
         | RunError::Ignore(_)
-        | RunError::Recording(_)
         | RunError::Upstream(_)
         | RunError::Synthetic(_)
         | RunError::OtherMachine(_)
@@ -130,19 +130,39 @@ impl<E: Engine> Session<'_, E> {
         }))
     }
 
-    /// Until the mirror has died; for ever without one.
-    pub(super) async fn mirror_died(&self) {
-        match &self.mirror {
-            Some(mirror) => mirror.died().await,
+    /// Until the mirror has died for builds that reach it at this address, with the cause; for ever without one.
+    pub(super) async fn mirror_died(&self, at: Option<IpAddr>) -> Death {
+        match self.mirror.as_ref().zip(at) {
+            Some((mirror, at)) => mirror.died(at).await,
             None => std::future::pending().await,
         }
     }
 
-    /// A mirror that has died begins again with the next trial, at the same address.
-    pub(super) fn revive_mirror(&self) {
-        if self.mirror.as_ref().is_some_and(Mirror::revive) {
+    /// Makes a mirror that has died serve again, at the address that it had. One that nobody can reach gets a moment; one
+    /// that is gone for good gets that moment once, as an engine does.
+    pub(super) async fn revive_mirror(&self, at: Option<IpAddr>) -> Result<(), RunError> {
+        let Some((mirror, at)) = self.mirror.as_ref().zip(at) else {
+            return Ok(());
+        };
+        if mirror.revive() {
             self.note("warning: the mirror had died; it was started again");
         }
+        if mirror.begin_recording_anew().map_err(MirrorError::Recording)? {
+            self.note("warning: the recording had been removed; it is begun anew");
+            self.keep_locks_again()?;
+        }
+        let began = Instant::now();
+        while let Some(death) = mirror.death(at) {
+            let is_over = began.elapsed() > COMES_BACK || self.mirror_gone.load(Ordering::Relaxed);
+            if is_over || !matches!(death, Death::Unreachable { .. }) {
+                self.mirror_gone.store(is_over, Ordering::Relaxed);
+                return Err(MirrorError::Died(death).into());
+            }
+            self.note(format!("waiting for the mirror: {death}"));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        self.mirror_gone.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -162,14 +182,16 @@ impl<E: Engine> Trial<'_, E> {
         let Outcome::Failed(failure) = &mut record.outcome else {
             return None;
         };
-        let cause = if let Err(error) = answers(&self.place.engine).await {
+        let mirror = self.session.mirror.as_ref().zip(self.place.gateway);
+        // First: a process that may open nothing more can't ask the engine either.
+        let cause = if let Some(death) = mirror.and_then(|(mirror, at)| mirror.death(at)) {
+            MirrorError::Died(death).to_string()
+        } else if let Err(error) = answers(&self.place.engine).await {
             let last = match &self.place.isolated {
                 Some(isolated) => format!("; its last words: {}", isolated.last_words(self.session.engine).await.1),
                 None => String::new(),
             };
             format!("the engine has died ({error}{last})")
-        } else if self.session.mirror.as_ref().is_some_and(|mirror| !mirror.is_alive()) {
-            "the mirror has died".to_owned()
         } else if !registry::answers(self.place.registry_port(&self.registry)).await {
             "the registry has died".to_owned()
         } else if tells_of_full_disk(&failure.message) || self.registry_is_full().await {

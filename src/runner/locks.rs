@@ -83,6 +83,13 @@ impl<E: Engine> Session<'_, E> {
         })
     }
 
+    /// Keeps all lock files in a recording that has begun anew.
+    pub(super) fn keep_locks_again(&self) -> Result<(), RunError> {
+        self.locks
+            .iter()
+            .try_for_each(|(key, content)| self.keep_lock(key, content))
+    }
+
     fn lock_path(&self, key: &str) -> PathBuf {
         self.settings
             .cache

@@ -294,7 +294,6 @@ async fn run_trial<E: Engine>(
 ) -> Result<bool, RunError> {
     let scenario = &session.suite.scenarios[scenario];
     session.tell(RunEvent::TrialStarted(key.clone()))?;
-    session.revive_mirror();
     let mut trial = match Trial::open(session, scenario, key.clone(), ordinal).await {
         Ok(trial) => trial,
         Err(error) if failing::ends_run(&error) => return Err(error),

@@ -12,6 +12,7 @@ use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent, Travelled}
 use super::failing::tells_of_full_disk;
 use super::{RunError, Trial, check, resources};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, Progress, StepTrace, registry};
+use crate::mirror::MirrorError;
 use crate::suite::{PhaseKind, PhaseSpec};
 use crate::units::Bytes;
 
@@ -94,17 +95,17 @@ impl<E: Engine> Trial<'_, E> {
         let built = tokio::select! {
             biased;
             () = session.cancel.cancelled() => Err(RunError::Interrupted),
-            () = session.mirror_died() => Ok(None),
-            built = self.place.engine.build(&request, &observer) => Ok(Some(built)),
+            death = session.mirror_died(self.place.gateway) => Err(MirrorError::Died(death).into()),
+            built = self.place.engine.build(&request, &observer) => Ok(built),
         };
         let resources = resources::used(meter);
         let built = match built {
-            Ok(Some(built)) => built,
-            given_up => {
+            Ok(built) => built,
+            Err(error) => {
                 // It leaves no trace; what it told must do, or its cache mounts would stay for ever.
                 let begun = begun.into_inner().unwrap_or_default();
                 self.note_mounts(begun.iter().map(String::as_str));
-                return given_up.map(|_| self.failed(spec, "the mirror has died during the build"));
+                return Err(error);
             }
         };
         record.resources = Some(resources);

@@ -46,6 +46,8 @@ pub struct Session<'a, E> {
     pub(super) client_index: Option<String>,
     /// Whether the engine died and did not come back.
     pub(super) gone: AtomicBool,
+    /// The same of the mirror.
+    pub(super) mirror_gone: AtomicBool,
     /// What was read of layers.
     pub(super) scan: Scan,
     events: Events<'a>,
@@ -80,6 +82,7 @@ impl<'a, E: Engine> Session<'a, E> {
             engines: Engines::default(),
             client_index: None,
             gone: AtomicBool::new(false),
+            mirror_gone: AtomicBool::new(false),
             scan: Scan::default(),
             events,
             redactor: Redactor::new(suite),

@@ -118,6 +118,8 @@ impl<'s, E: Engine> Trial<'s, E> {
         session.note(format!("setting up {} ({})", key.scenario, key.round));
         // An engine that hangs must not cost each of the calls that follow its limit.
         super::failing::answers(session.engine).await?;
+        session.restore_engine_network().await?;
+        session.revive_mirror(session.gateway(scenario)).await?;
         let nonce = session.nonce(ordinal);
         let place = session.place(scenario, &nonce).await?;
         let group = super::resources::group_of(session.engine, &place).await;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bakeoff::engine::docker::DockerEngine;
-use bakeoff::engine::{Engine as _, OwnedKind};
+use bakeoff::engine::{Engine as _, OwnedKind, http};
 use bakeoff::journal::RunLog;
-use bakeoff::runner::event::{Outcome, PhaseRecord};
+use bakeoff::runner::event::{Outcome, PhaseRecord, TrialKey};
 
 use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
 
@@ -18,6 +18,12 @@ fn failure(record: &PhaseRecord) -> &str {
         Outcome::Failed(failure) => &failure.message,
         other => panic!("{} of {:?}: {other:?}", record.phase, record.trial),
     }
+}
+
+/// A time that a script wrote into a file by `date +%s.%N`.
+fn at(place: &Place, file: &str) -> f64 {
+    let text = std::fs::read_to_string(place.path(file)).expect("a time");
+    text.trim().parse().expect("a number")
 }
 
 /// The outcomes of a trial's phases, by its place in the order: `F` failed, `S` skipped, `M` measured, `I` invalid.
@@ -75,11 +81,8 @@ fn an_engine_that_dies_for_good_fails_each_trial_at_once_and_the_report_is_compl
          date +%s.%N >killed\nwait $!\ncode=$?\ndate +%s.%N >ended\nexit $code\n",
     );
     assert_eq!(ended.code, 5, "after {:?}", began.elapsed());
-    let at = |file: &str| -> f64 {
-        let text = std::fs::read_to_string(place.path(file)).expect("a time");
-        text.trim().parse().expect("a number")
-    };
-    assert!(at("ended") - at("killed") < 20.0, "{} s", at("ended") - at("killed"));
+    let took = at(&place, "ended") - at(&place, "killed");
+    assert!(took < 20.0, "{took} s");
     let log = place.log("run");
     assert!(log.is_complete());
     assert_eq!((log.trials.len(), log.phases.len()), (4, 16));
@@ -190,6 +193,221 @@ fn an_engine_that_tries_again_in_silence_hides_no_registry_s_death() {
     registry_dies(&place, &engine, "isolated", Duration::ZERO);
 }
 
+/// Breaks the mirror by a shell command in the first build of the first of two trials, and mends it by another one when that has
+/// failed. `$run` is the program's process. Returns where all that was.
+fn mirror_dies(cause: &str, breaks: &str, mends: &str) -> Place {
+    let place = small(ONE, &[("Dockerfile", &format!("{TWO_LAYERS}RUN sleep 5.17\n"))]);
+    let script = format!(
+        "\"$bakeoff\" run suite.toml --out run --rounds 2 &\nrun=$!\nrunning sleep 5.17\n{breaks}\ndate +%s.%N >broken\n\
+         until grep -qs '\"event\":\"phase\"' run/journal.jsonl; do sleep 0.05; done\ndate +%s.%N >told\n{mends}\nwait $run\n"
+    );
+    let ended = with_engine(&place, None, &script);
+    assert_eq!(ended.code, 5);
+    let took = at(&place, "told") - at(&place, "broken");
+    assert!(took < 4.0, "it was told {took} s after its death");
+    let log = place.log("run");
+    assert!(log.is_complete());
+    assert_eq!((outcomes(&log, 0), outcomes(&log, 1)), ("FSSS".into(), "MMMM".into()));
+    let told = failure(&log.phases[0]);
+    assert!(told.starts_with(&format!("the mirror has died: {cause}")), "{told}");
+    assert_eq!(log.trials[0].failed.as_deref(), Some(told));
+    assert_eq!(log.trials[1].failed, None);
+    assert!(ended.out.contains("the mirror has died"), "{}", ended.out);
+    place
+}
+
+#[test]
+fn a_mirror_whose_address_goes_away_is_told_of_and_serves_again_when_it_is_back() {
+    let Some((_engine, _turn)) = engine() else { return };
+    // What takes the addresses of interfaces for its own does that to an engine's bridge. SIOCSIFADDR; 0.0.0.0 is none.
+    let sets = |address: &str| {
+        format!(
+            "python3 -c 'import fcntl, socket, struct\nfcntl.ioctl(socket.socket(), 0x8916, struct.pack(\"16sH2s4s8s\", \
+             b\"docker0\", socket.AF_INET, b\"\", socket.inet_aton(\"{address}\"), b\"\"))'"
+        )
+    };
+    mirror_dies(
+        "it can't be reached at 172.17.0.1 any more",
+        &sets("0.0.0.0"),
+        &sets("172.17.0.1"),
+    );
+}
+
+#[test]
+fn a_process_without_file_descriptors_blames_no_engine() {
+    let Some((_engine, _turn)) = engine() else { return };
+    mirror_dies(
+        "it can't be reached at 172.17.0.1 any more: Too many open files",
+        "prlimit --pid $run --nofile=3:",
+        "prlimit --pid $run --nofile=1000:",
+    );
+}
+
+#[test]
+fn a_recording_that_is_removed_during_a_run_fails_its_trial_and_begins_anew() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let place = mirror_dies("its recording is gone", "rm -r cache/bakeoff/recordings/small", "");
+    assert!(place.path("cache/bakeoff/recordings/small/manifest.jsonl").exists());
+}
+
+#[test]
+fn a_network_that_is_taken_from_under_the_mirror_is_made_again_for_the_next_trial() {
+    let Some((engine, _turn)) = engine() else { return };
+    let place = small(ONE, &[("Dockerfile", &format!("{TWO_LAYERS}RUN sleep 8.17\n"))]);
+    let choice = ["--engine", "isolated"];
+    let mut child = place
+        .command(&[&["run", "suite.toml", "--out", "run", "--rounds", "2"], &choice[..]].concat())
+        .spawn()
+        .expect("the program starts");
+    let began = Instant::now();
+    while !is_running("sleep 8.17") {
+        assert!(began.elapsed() < Duration::from_secs(400), "no build began");
+        assert!(child.try_wait().expect("a state").is_none(), "the run ended by itself");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let owned = wait(engine.owned()).expect("an answer");
+    let of_kind = |kind: OwnedKind, end: &str| {
+        let found = owned
+            .iter()
+            .find(|thing| thing.kind == kind && thing.run != "stand-in" && thing.name.ends_with(end));
+        found.unwrap_or_else(|| panic!("no {kind:?} in {owned:?}")).id.clone()
+    };
+    let network = of_kind(OwnedKind::Network, "");
+    let container = of_kind(OwnedKind::Container, "-1-engine");
+    let body = serde_json::json!({ "Container": container, "Force": true }).to_string();
+    let request = hyper::Request::post(format!("/networks/{network}/disconnect"))
+        .header("Host", "docker")
+        .header("Content-Type", "application/json")
+        .body(body)
+        .expect("a request");
+    let answer = wait(async {
+        http::send(engine.address(), request)
+            .await
+            .map(|answer| answer.status())
+    });
+    assert!(answer.expect("an answer").is_success());
+    wait(engine.remove_network(&network)).expect("removed");
+    assert_eq!(child.wait().expect("it ends").code(), Some(5));
+    let log = place.log("run");
+    assert!(log.is_complete());
+    assert_eq!((outcomes(&log, 0), outcomes(&log, 1)), ("FSSS".into(), "MMMM".into()));
+    let told = failure(&log.phases[0]);
+    assert!(
+        told.starts_with("the mirror has died: it can't be reached at "),
+        "{told}"
+    );
+    assert_eq!(log.trials[0].failed.as_deref(), Some(told));
+    nothing_of_runs_is_left(&engine);
+}
+
+/// Whether a process with this command line runs, in whatever container.
+fn is_running(command: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("processes").filter_map(Result::ok);
+    let mut lines = processes.filter_map(|process| std::fs::read_to_string(process.path().join("cmdline")).ok());
+    lines.any(|line| line.trim_end_matches('\0').replace('\0', " ") == command)
+}
+
+#[test]
+fn a_recording_whose_disk_fills_fails_the_build_that_downloads() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let url = "http://127.0.0.2:8123/big";
+    let fetches = format!(
+        "ARG PYTHON_IMAGE=python\nFROM ${{PYTHON_IMAGE}}\nCOPY state /\n\
+         RUN python3 -c \"import urllib.request as r; r.urlopen('{url}').read()\"\n"
+    );
+    let scenarios = format!("{ONE}[[scenario]]\nname = \"two\"\ndockerfile = \"Dockerfile.two\"\n");
+    let place = small(&scenarios, &[("Dockerfile", &fetches), ("Dockerfile.two", TWO_LAYERS)]);
+    let ended = with_engine(
+        &place,
+        None,
+        "mkdir -p cache/bakeoff/recordings web\nmount -t tmpfs -o size=1m tmpfs cache/bakeoff/recordings\n\
+         head -c 3000000 /dev/urandom >web/big\npython3 -m http.server --bind 127.0.0.2 --directory web 8123 2>/dev/null &\n\
+         exec \"$bakeoff\" run suite.toml --out run\n",
+    );
+    assert_eq!(ended.code, 5);
+    let log = place.log("run");
+    let told = costs_no_more_than_its_trial(&log, "one");
+    assert!(told.contains(&format!("recording {url}: ")), "{told}");
+}
+
+/// Demands that the disk was full for this scenario alone, from its first phase on, and returns what that says.
+fn costs_no_more_than_its_trial<'l>(log: &'l RunLog, scenario: &str) -> &'l str {
+    assert!(log.is_complete());
+    let number = log.header.order.iter().position(|key| key.scenario == scenario);
+    let number = number.expect("a trial");
+    assert_eq!(outcomes(log, number), "FSSS", "{scenario}");
+    let of_scenario = |key: &TrialKey| key.scenario == scenario;
+    let phase = log
+        .phases
+        .iter()
+        .find(|phase| of_scenario(&phase.trial))
+        .expect("a phase");
+    let told = failure(phase);
+    assert!(tells_of_full_disk(told), "{scenario}: {told}");
+    let trial = log
+        .trials
+        .iter()
+        .find(|trial| of_scenario(&trial.trial))
+        .expect("a trial");
+    assert_eq!(trial.failed.as_deref(), Some("the disk is full"), "{scenario}: {told}");
+    told
+}
+
+fn tells_of_full_disk(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("no space left on device")
+}
+
+/// Leaves so much room on the disk that a step can end, and fewer than the names of its files take in the image.
+const FILLS: &str = "import os\nos.mkdir('/many')\nfor _ in range(40000):\n    open('/many/' + os.urandom(100).hex(), 'w').close()\n\
+                     disk = os.statvfs('/')\nwith open('/fill', 'wb') as file:\n    \
+                     for _ in range((disk.f_bavail * disk.f_frsize - 2000000) >> 16):\n        file.write(bytes(1 << 16))\n";
+
+#[test]
+fn a_disk_that_fills_after_the_last_step_is_named_too() {
+    let Some((_engine, _turn)) = engine() else { return };
+    let from = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}";
+    // Bases and one file of this size fit; another one of its size does not.
+    let big = "RUN head -c 270000000 /dev/zero > /big\n";
+    let place = small(
+        "[[scenario]]\nname = \"export\"\ndockerfile = \"Dockerfile.export\"\n\
+         [[scenario]]\nname = \"copy\"\ndockerfile = \"Dockerfile.copy\"\n\
+         [[scenario]]\nname = \"commit\"\ndockerfile = \"Dockerfile.commit\"\nfactors = { builder = [\"classic\"] }\n\
+         [[scenario]]\nname = \"fits\"\ndockerfile = \"Dockerfile.fits\"\n",
+        &[
+            (
+                "Dockerfile.export",
+                &format!("{from}\nCOPY state fill.py /\nRUN python3 /fill.py\n"),
+            ),
+            (
+                "Dockerfile.copy",
+                &format!("{from} AS made\nCOPY state /\n{big}FROM ${{PYTHON_IMAGE}}\nCOPY --from=made /big /\n"),
+            ),
+            ("Dockerfile.commit", &format!("{from}\nCOPY state /\n{big}")),
+            ("Dockerfile.fits", TWO_LAYERS),
+        ],
+    );
+    place.write("app/files/fill.py", FILLS);
+    let ended = with_engine(&place, Some("620m"), "exec \"$bakeoff\" run suite.toml --out run\n");
+    assert_eq!(ended.code, 5);
+    let log = place.log("run");
+    for (scenario, step) in [
+        ("export", "exporting to image"),
+        ("copy", "COPY --from=made"),
+        ("commit", "RUN head"),
+    ] {
+        let told = costs_no_more_than_its_trial(&log, scenario);
+        eprintln!("{scenario}: {told}");
+        let phase = log.phases.iter().find(|phase| phase.trial.scenario == scenario);
+        let Some(Outcome::Failed(failure)) = phase.map(|phase| &phase.outcome) else {
+            panic!("{phase:?}")
+        };
+        let failed = failure.step.as_deref().unwrap_or_default();
+        assert!(failed.contains(step), "{scenario} failed in {failed:?}");
+    }
+    let fits = log.header.order.iter().position(|key| key.scenario == "fits");
+    assert_eq!(outcomes(&log, fits.expect("a trial")), "MMMM");
+}
+
 #[test]
 fn a_full_disk_is_named_and_costs_no_more_than_its_trial() {
     let Some((_engine, _turn)) = engine() else { return };
@@ -199,22 +417,9 @@ fn a_full_disk_is_named_and_costs_no_more_than_its_trial() {
     let ended = with_engine(&place, Some("600m"), "exec \"$bakeoff\" run suite.toml --out run\n");
     assert_eq!(ended.code, 5);
     let log = place.log("run");
-    for (number, key) in log.header.order.iter().enumerate() {
-        let expected = if key.scenario == "one" { "FSSS" } else { "MMMM" };
-        assert_eq!(outcomes(&log, number), expected, "{}", key.scenario);
-    }
-    let full = log
-        .phases
-        .iter()
-        .find(|phase| phase.trial.scenario == "one")
-        .expect("a phase");
-    assert!(failure(full).contains("No space left on device"), "{}", failure(full));
-    let trial = log
-        .trials
-        .iter()
-        .find(|trial| trial.trial.scenario == "one")
-        .expect("a trial");
-    assert_eq!(trial.failed.as_deref(), Some("the disk is full"));
+    costs_no_more_than_its_trial(&log, "one");
+    let two = log.header.order.iter().position(|key| key.scenario == "two");
+    assert_eq!(outcomes(&log, two.expect("a trial")), "MMMM");
 }
 
 #[test]

@@ -6,12 +6,12 @@ use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::{Engine as _, Owned};
 use bakeoff::runner::event::RunEnd;
 
-use crate::support::{Ended, ONE, Place, Sweep, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
+use crate::support::{Alone, Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
 
 /// Kills a run of two trials when the second one has measured something.
-fn killed() -> Place {
+fn killed(alone: &Alone) -> Place {
     let one = format!("{ONE}build_args = {{ PIN = \"1\" }}\n");
-    let place = small(&one, &[("Dockerfile", TWO_LAYERS)]);
+    let place = small(&one, &[("Dockerfile", TWO_LAYERS)]).on(alone);
     let mut child = place
         .command(&["run", "suite.toml", "--out", "reports/runs/one", "--rounds", "2"])
         .spawn()
@@ -47,9 +47,9 @@ fn resume(place: &Place) -> Ended {
 
 #[test]
 fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
-    let Some((engine, _turn)) = engine() else { return };
-    let _sweep = Sweep::new(&engine);
-    let place = killed();
+    let Some(alone) = Alone::start() else { return };
+    let engine = &alone.engine;
+    let place = killed(&alone);
     let before = journal(&place);
     let command = "bakeoff run --resume reports/runs/one";
     let report = place.bakeoff(&["report", "reports/runs/one"]).out.replace("\n  ", " ");
@@ -86,7 +86,7 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     // And so must the machine, unless that is accepted.
     let elsewhere = before.replacen("\"cpus\":", "\"cpus\":1", 1);
     place.write("reports/runs/one/journal.jsonl", &elsewhere);
-    let left = of_runs(&engine);
+    let left = of_runs(engine);
     assert!(!left.is_empty(), "a killed run leaves its registry at least");
     let refused = resume(&place);
     assert_eq!(refused.code, 4, "{}", refused.err);
@@ -99,7 +99,7 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
         .into();
     assert_eq!(away.code, 4, "{}", away.err);
     assert!(away.err.contains("run bakeoff on that machine"), "{}", away.err);
-    assert_eq!(of_runs(&engine), left, "a refusal takes nothing away");
+    assert_eq!(of_runs(engine), left, "a refusal takes nothing away");
     assert_eq!(journal(&place), elsewhere, "a refusal leaves the journal as it is");
 
     // A loss of power cuts the last line off. It is called from another folder here.
@@ -126,14 +126,14 @@ fn a_killed_run_goes_on_where_it_was_and_only_as_what_it_was() {
     assert_eq!(again.code, 0, "{}", again.err);
     assert!(again.err.contains("nothing is left"), "{}", again.err);
     assert!(again.out.contains("cold build"), "{}", again.out);
-    nothing_of_runs_is_left(&engine);
+    nothing_of_runs_is_left(engine);
 }
 
 #[test]
 fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
-    let Some((engine, _turn)) = engine() else { return };
-    let _sweep = Sweep::new(&engine);
-    let place = killed();
+    let Some(alone) = Alone::start() else { return };
+    let engine = &alone.engine;
+    let place = killed(&alone);
     let other = journal(&place).replacen("\"cpu_model\":\"", "\"cpu_model\":\"Other ", 1);
     place.write("reports/runs/one/journal.jsonl", &other);
     let mut child = place
@@ -158,7 +158,7 @@ fn an_interrupted_run_goes_on_and_another_machine_can_be_accepted() {
     let log = place.log("reports/runs/one");
     assert_eq!((log.phases.len(), log.trials.len(), log.seams.len()), (8, 2, 2));
     assert!(ended.out.contains("processor (Other "), "{}", ended.out);
-    nothing_of_runs_is_left(&engine);
+    nothing_of_runs_is_left(engine);
 }
 
 #[test]
@@ -177,10 +177,19 @@ fn a_run_that_never_began_says_so() {
     assert!(refused.err.contains("(schema 1)"), "{}", refused.err);
 }
 
-/// Kills runs so often, on engines of this kind.
-fn soak(kills: &str, kind: &str) {
+/// Kills runs so often, on engines of this kind. `inside` is the script that they are run in, if any.
+fn soak(kills: &str, kind: &str, inside: Option<&str>) {
     let program = Place::new().command(&[]);
-    let soaked = std::process::Command::new(repository().join("scripts/soak"))
+    let script = repository().join("scripts/soak");
+    let mut command = match inside {
+        Some(inside) => {
+            let mut command = std::process::Command::new(repository().join(inside));
+            command.arg(script);
+            command
+        }
+        None => std::process::Command::new(script),
+    };
+    let soaked = command
         .args([kills, "7"])
         .env("BAKEOFF", program.get_program())
         .env("ENGINE", kind)
@@ -194,13 +203,13 @@ fn soak(kills: &str, kind: &str) {
 
 #[test]
 fn a_few_kills_lose_nothing_leave_nothing_and_touch_nothing() {
-    let Some((engine, _turn)) = engine() else { return };
-    let _sweep = Sweep::new(&engine);
-    soak("5", "host");
+    let Some((_engine, _turn)) = engine() else { return };
+    // On an engine that goes with all that killed runs leave in it.
+    soak("5", "host", Some("scripts/offline"));
 }
 
 #[test]
 fn kills_leave_nothing_of_isolated_engines_either() {
     let Some((_engine, _turn)) = engine() else { return };
-    soak("3", "isolated");
+    soak("3", "isolated", None);
 }

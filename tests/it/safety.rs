@@ -12,7 +12,7 @@ use bakeoff::engine::{BuildRequest, Builder, ContainerSpec, Context, Engine as _
 
 use crate::records::Records;
 use crate::support::{
-    ONE, Place, Sweep, TWO_LAYERS, base_images, engine, nothing_of_runs_is_left, records, small, wait,
+    Alone, ONE, Place, TWO_LAYERS, base_images, engine, nothing_of_runs_is_left, records, small, wait,
 };
 
 #[test]
@@ -99,13 +99,13 @@ fn what_is_the_users_stays_as_it_was() {
 
 #[test]
 fn an_interrupted_run_cleans_up_and_keeps_its_journal() {
-    let Some((engine, _turn)) = engine() else { return };
     // Now and then an engine tells of a context only after its build was given up: that one is nobody's then.
-    let _sweep = Sweep::new(&engine);
-    let before = steps(&engine);
+    let Some(alone) = Alone::start() else { return };
+    let engine = &alone.engine;
+    let before = steps(engine);
     let dockerfile =
         "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /state\nRUN grep -q cold /state || sleep 300\n";
-    let place = small(ONE, &[("Dockerfile", dockerfile)]);
+    let place = small(ONE, &[("Dockerfile", dockerfile)]).on(&alone);
     let mut child = place
         .command(&["run", "suite.toml", "--out", "run", "--verbose"])
         .stdout(Stdio::piped())
@@ -139,19 +139,19 @@ fn an_interrupted_run_cleans_up_and_keeps_its_journal() {
     let log = place.log("run");
     assert_eq!(log.phases.len(), 1);
     assert!(log.end.is_some_and(|end| end.interrupted));
-    nothing_of_runs_is_left(&engine);
-    assert_eq!(steps(&engine), before);
+    nothing_of_runs_is_left(engine);
+    assert_eq!(steps(engine), before);
 }
 
 #[test]
 fn a_build_that_was_given_up_leaves_no_step() {
-    let Some((engine, _turn)) = engine() else { return };
     // Now and then an engine tells of a context only after its build was given up: that one is nobody's then.
-    let _sweep = Sweep::new(&engine);
-    let before = steps(&engine);
+    let Some(alone) = Alone::start() else { return };
+    let engine = &alone.engine;
+    let before = steps(engine);
     let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /state\n\
                       RUN --mount=type=cache,target=/given-up touch /given-up/x && sleep 300\n";
-    let place = small(ONE, &[("Dockerfile", dockerfile)]);
+    let place = small(ONE, &[("Dockerfile", dockerfile)]).on(&alone);
     let mut child = place
         .command(&["run", "suite.toml", "--out", "run"])
         .spawn()
@@ -171,16 +171,16 @@ fn a_build_that_was_given_up_leaves_no_step() {
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::INT)
         .expect("a signal");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
-    nothing_of_runs_is_left(&engine);
-    assert_eq!(steps(&engine), before);
+    nothing_of_runs_is_left(engine);
+    assert_eq!(steps(engine), before);
 }
 
 #[test]
 fn what_a_killed_run_left_is_removed_by_clean() {
-    let Some((engine, _turn)) = engine() else { return };
-    let _sweep = Sweep::new(&engine);
+    let Some(alone) = Alone::start() else { return };
+    let engine = &alone.engine;
     let dockerfile = "ARG PYTHON_IMAGE=python\nFROM ${PYTHON_IMAGE}\nCOPY state /state\nRUN sleep 300\n";
-    let place = small(ONE, &[("Dockerfile", dockerfile)]);
+    let place = small(ONE, &[("Dockerfile", dockerfile)]).on(&alone);
     let mut child = place
         .command(&["run", "suite.toml", "--out", "run"])
         .spawn()
@@ -202,7 +202,7 @@ fn what_a_killed_run_left_is_removed_by_clean() {
     let cleaned = place.bakeoff(&["clean"]);
     assert_eq!(cleaned.code, 0, "{}", cleaned.err);
     assert!(cleaned.out.contains("removed 1 containers"), "{}", cleaned.out);
-    nothing_of_runs_is_left(&engine);
+    nothing_of_runs_is_left(engine);
     assert!(place.log("run").end.is_none());
 }
 

@@ -1,10 +1,12 @@
 //! A folder to work in, a small suite to write into it, and the program to run there.
 
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bakeoff::engine::docker::DockerEngine;
+use bakeoff::engine::http::Address;
 use bakeoff::engine::isolated::{Isolated, IsolatedSpec};
 use bakeoff::engine::{Engine as _, ImageStore, Powers, RUN_LABEL};
 use bakeoff::images::{BaseImages, Source};
@@ -16,6 +18,8 @@ pub struct Place {
     dir: TempDir,
     /// The cache that the program uses there, if not the user's.
     cache: Option<PathBuf>,
+    /// The engine that it uses, with the process in whose network that is, if not the machine's.
+    alone: Option<(String, u32)>,
 }
 
 /// How a call of the program ended.
@@ -40,6 +44,7 @@ impl Place {
         Self {
             dir: TempDir::new().expect("a folder"),
             cache: None,
+            alone: None,
         }
     }
 
@@ -56,6 +61,12 @@ impl Place {
         place
     }
 
+    /// The same, for a program that uses this engine.
+    pub fn on(mut self, alone: &Alone) -> Self {
+        self.alone = Some((alone.address.clone(), alone.process));
+        self
+    }
+
     pub fn path(&self, path: &str) -> PathBuf {
         self.dir.path().join(path)
     }
@@ -68,7 +79,17 @@ impl Place {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bakeoff"));
+        let program = env!("CARGO_BIN_EXE_bakeoff");
+        let mut command = match &self.alone {
+            // It becomes the program, which can be killed by its number then.
+            Some((address, process)) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/proc/{process}/ns/net")).arg(program);
+                command.env("DOCKER_HOST", address);
+                command
+            }
+            None => Command::new(program),
+        };
         command
             .args(arguments)
             .current_dir(self.dir.path())
@@ -223,35 +244,57 @@ pub fn nothing_of_runs_is_left(engine: &DockerEngine) {
     assert!(marks.is_empty(), "{marks:?}");
 }
 
-/// Removes, at its end, the contexts and cache mounts that came into the build cache since its beginning: of a run that is
-/// killed an old engine can't tell whose they are, so no run removes them. Whoever builds on the engine in these
-/// seconds sends a context again.
-pub struct Sweep {
-    engine: DockerEngine,
-    before: Vec<String>,
+/// A Docker Engine of a test's own, in a network namespace of its own (`scripts/offline`), thrown away at its end with all that
+/// is in it: the contexts and cache mounts of runs that were killed, which an old engine can't tell from anybody else's. Base
+/// images are stand-ins from the user's cache.
+pub struct Alone {
+    pub engine: DockerEngine,
+    address: String,
+    /// Its process, whose network the program has to be in.
+    process: u32,
+    script: std::process::Child,
+    _turn: MutexGuard<'static, ()>,
 }
 
-impl Sweep {
-    pub fn new(engine: &DockerEngine) -> Self {
-        let before = wait(engine.build_cache()).expect("an answer");
-        Self {
-            engine: engine.clone(),
-            before: before.into_iter().map(|record| record.id).collect(),
-        }
+impl Alone {
+    /// Starts one. `None` where no engine answers, as with [`engine`].
+    pub fn start() -> Option<Self> {
+        let (host, turn) = engine()?;
+        // It ends when its input does, so with this process at the latest. A shell gives what it starts in the background no
+        // input but by another number.
+        let mut script = Command::new("bash")
+            .args([
+                "-c",
+                "exec 3<&0 \"$0\" bash -c 'echo \"$DOCKER_HOST\" && exec cat <&3 >/dev/null'",
+            ])
+            .arg(repository().join("scripts/offline"))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the script starts");
+        let mut address = String::new();
+        let mut said = std::io::BufReader::new(script.stdout.take().expect("piped"));
+        said.read_line(&mut address).expect("an address");
+        let address = address.trim().to_owned();
+        let socket = PathBuf::from(address.strip_prefix("unix://").expect("an engine"));
+        let process = wait(async {
+            let connected = tokio::net::UnixStream::connect(&socket).await.expect("it listens");
+            connected.peer_cred().expect("whose it is").pid().expect("a process")
+        });
+        Some(Self {
+            engine: host.beside(&Address::Unix(socket)).expect("an engine"),
+            address,
+            process: process.try_into().expect("a process"),
+            script,
+            _turn: turn,
+        })
     }
 }
 
-impl Drop for Sweep {
+impl Drop for Alone {
     fn drop(&mut self) {
-        let records = wait(self.engine.build_cache()).unwrap_or_default();
-        let left = records.into_iter().filter(|record| {
-            let of_killed = matches!(record.kind.as_str(), "source.local" | "exec.cachemount");
-            of_killed && !self.before.contains(&record.id)
-        });
-        let left: Vec<String> = left.map(|record| record.id).collect();
-        if !left.is_empty() {
-            let _ = wait(self.engine.remove_cache_records(&left));
-        }
+        drop(self.script.stdin.take());
+        let _ = self.script.wait();
     }
 }
 
@@ -313,7 +356,7 @@ impl Throwaway {
                 .expect("an image");
             let labels: std::collections::BTreeMap<_, _> = labels.into();
             let mtu = bakeoff::environment::host::uplink_mtu();
-            host.create_network(&name, &labels, mtu).await.expect("a network");
+            host.create_network(&name, &labels, mtu, None).await.expect("a network");
             let spec = IsolatedSpec {
                 name: name.clone(),
                 image: image.used,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, IpamConfig, NetworkCreateRequest, PortBinding, VolumeCreateRequest,
+    ContainerCreateBody, HostConfig, Ipam, IpamConfig, NetworkCreateRequest, PortBinding, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, DownloadFromContainerOptions, InspectContainerOptions, ListContainersOptions,
@@ -16,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::{DockerEngine, failed, is_absent};
 use crate::engine::{
-    Container, ContainerExit, ContainerSpec, EngineError, Owned, OwnedKind, Powers, Publish, RUN_LABEL,
+    Addresses, Container, ContainerExit, ContainerSpec, EngineError, Owned, OwnedKind, Powers, Publish, RUN_LABEL,
 };
 
 impl DockerEngine {
@@ -230,13 +230,23 @@ impl DockerEngine {
         name: &str,
         labels: &BTreeMap<String, String>,
         mtu: Option<u32>,
+        addresses: Option<&Addresses>,
     ) -> Result<(), EngineError> {
         let option = |mtu: u32| HashMap::from([("com.docker.network.driver.mtu".to_owned(), mtu.to_string())]);
+        let pool = |addresses: &Addresses| IpamConfig {
+            subnet: addresses.subnet.clone(),
+            gateway: Some(addresses.gateway.to_string()),
+            ..IpamConfig::default()
+        };
         let request = NetworkCreateRequest {
             name: name.to_owned(),
             driver: Some("bridge".into()),
             labels: Some(labels.clone().into_iter().collect()),
             options: mtu.map(option),
+            ipam: addresses.map(|addresses| Ipam {
+                config: Some(vec![pool(addresses)]),
+                ..Ipam::default()
+            }),
             ..NetworkCreateRequest::default()
         };
         let made = self.docker.create_network(request).await;
@@ -251,8 +261,7 @@ impl DockerEngine {
         }
     }
 
-    /// The host's address on a network.
-    pub(super) async fn network_gateway(&self, name: &str) -> Result<IpAddr, EngineError> {
+    pub(super) async fn network_addresses(&self, name: &str) -> Result<Addresses, EngineError> {
         let none = |reason: &str| EngineError::Operation {
             operation: "find the gateway of network",
             subject: name.to_owned(),
@@ -262,15 +271,21 @@ impl DockerEngine {
         let network = self.docker.inspect_network(name, options).await;
         let network = network.map_err(failed("inspect network", name))?;
         let pools = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-        let gateway = |pool: IpamConfig| match pool.gateway {
-            Some(gateway) => gateway.parse().ok(),
-            // An engine that has just been set up names it only after its next start; it is the first of the subnet.
-            None => first_address(&pool.subnet?),
+        let addresses = |pool: IpamConfig| {
+            let gateway = match pool.gateway {
+                Some(gateway) => gateway.parse().ok(),
+                // An engine that has just been set up names it only after its next start; it is the first of the subnet.
+                None => first_address(pool.subnet.as_deref()?),
+            };
+            Some(Addresses {
+                gateway: gateway?,
+                subnet: pool.subnet,
+            })
         };
-        let mut gateways: Vec<IpAddr> = pools.into_iter().filter_map(gateway).collect();
+        let mut pools: Vec<Addresses> = pools.into_iter().filter_map(addresses).collect();
         // IPv4 is what every container has.
-        gateways.sort_by_key(IpAddr::is_ipv6);
-        gateways.into_iter().next().ok_or_else(|| none("it has none"))
+        pools.sort_by_key(|pool| pool.gateway.is_ipv6());
+        pools.into_iter().next().ok_or_else(|| none("it has none"))
     }
 
     pub(super) async fn list_owned(&self) -> Result<Vec<Owned>, EngineError> {

@@ -21,8 +21,8 @@ use super::endpoint::{EngineEndpoint, Origin};
 use super::http::{self, Address, HttpError};
 use super::inventory::Inventory;
 use super::{
-    BuildFailure, BuildRequest, BuildTrace, CacheRecord, Container, ContainerExit, ContainerSpec, Engine, EngineError,
-    EngineInfo, HistoryEntry, ImageDetails, Observer, Owned, PullTrace, PushTrace,
+    Addresses, BuildFailure, BuildRequest, BuildTrace, CacheRecord, Container, ContainerExit, ContainerSpec, Engine,
+    EngineError, EngineInfo, HistoryEntry, ImageDetails, Observer, Owned, PullTrace, PushTrace,
 };
 use crate::units::{Bytes, with_causes};
 
@@ -229,18 +229,19 @@ impl Engine for DockerEngine {
         name: &str,
         labels: &std::collections::BTreeMap<String, String>,
         mtu: Option<u32>,
+        addresses: Option<&Addresses>,
     ) -> Result<(), EngineError> {
         within(
             CHANGE_LIMIT,
             "create network",
             name,
-            self.make_network(name, labels, mtu),
+            self.make_network(name, labels, mtu, addresses),
         )
         .await
     }
-    async fn gateway(&self, network: Option<&str>) -> Result<std::net::IpAddr, EngineError> {
+    async fn addresses(&self, network: Option<&str>) -> Result<Addresses, EngineError> {
         let name = network.unwrap_or(BRIDGE);
-        within(ASK_LIMIT, "inspect network", name, self.network_gateway(name)).await
+        within(ASK_LIMIT, "inspect network", name, self.network_addresses(name)).await
     }
 
     async fn remove_network(&self, name: &str) -> Result<(), EngineError> {

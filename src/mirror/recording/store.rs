@@ -314,6 +314,29 @@ impl Recording {
         self.known().complete.len()
     }
 
+    /// What reading it says if somebody has removed it since it was opened.
+    #[must_use]
+    pub fn gone(&self) -> Option<RecordingError> {
+        let path = self.manifest();
+        let there = path.metadata();
+        there.err().map(RecordingError::file("opening", path))
+    }
+
+    /// Begins again, with nothing but its index, where somebody has removed it.
+    ///
+    /// # Errors
+    /// If the disk refuses.
+    pub fn begin_anew(&self) -> Result<(), RecordingError> {
+        let index = self.index();
+        Self::create(&self.folder)?;
+        // The new manifest may have the number of the old one, by which it is known.
+        *self.known() = Known::default();
+        match index {
+            Some(index) => self.set_index(&index),
+            None => self.refresh(),
+        }
+    }
+
     /// Says that it is being used.
     pub fn touch(&self) {
         used::touch(&self.folder);
