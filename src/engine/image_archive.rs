@@ -22,7 +22,7 @@ const MANIFEST: &str = "manifest.json";
 /// # Errors
 /// If `from` is no archive of one image, or `to` can't be written.
 pub fn rename(from: &Path, to: &Path, name: &str, compress: bool) -> io::Result<()> {
-    let mut manifest = manifest(from)?;
+    let mut manifest = manifest(opened(from)?)?;
     let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{MANIFEST} has {what}"));
     let images = manifest.as_array_mut().ok_or_else(|| odd("no list of images"))?;
     if images.len() != 1 {
@@ -44,7 +44,7 @@ pub fn rename(from: &Path, to: &Path, name: &str, compress: bool) -> io::Result<
     }
     let mut builder = tar::Builder::new(BufWriter::new(File::create(to)?));
     let mut links: Vec<(PathBuf, PathBuf)> = Vec::new();
-    for entry in tar::Archive::new(BufReader::new(File::open(from)?)).entries()? {
+    for entry in opened(from)?.entries()? {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
         let Some(&is_layer) = wanted.get(&path) else {
@@ -76,8 +76,12 @@ pub fn rename(from: &Path, to: &Path, name: &str, compress: bool) -> io::Result<
     builder.into_inner()?.flush()
 }
 
-fn manifest(from: &Path) -> io::Result<Value> {
-    for entry in tar::Archive::new(BufReader::new(File::open(from)?)).entries()? {
+fn opened(file: &Path) -> io::Result<tar::Archive<impl Read>> {
+    Ok(tar::Archive::new(BufReader::new(File::open(file)?)))
+}
+
+fn manifest(mut from: tar::Archive<impl Read>) -> io::Result<Value> {
+    for entry in from.entries()? {
         let mut entry = entry?;
         if entry.path()?.as_os_str() == MANIFEST {
             let mut text = Vec::new();
@@ -93,7 +97,7 @@ fn manifest(from: &Path) -> io::Result<Value> {
 ///
 /// # Errors
 /// If it is no archive of one image.
-pub(super) fn layers(from: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn layers(from: tar::Archive<impl Read>) -> io::Result<Vec<PathBuf>> {
     let manifest = manifest(from)?;
     let layers = manifest[0]["Layers"].as_array().into_iter().flatten();
     let paths: Option<Vec<PathBuf>> = layers.map(|layer| Some(layer.as_str()?.into())).collect();

@@ -117,7 +117,7 @@ pub trait Engine: Clone + Send + Sync {
     /// If the engine or the registry fails it.
     fn push(&self, image: &str, observer: Observer<'_>) -> impl Future<Output = Result<PushTrace, EngineError>> + Send;
 
-    /// Pulls an image.
+    /// Pulls an image. It may take as long as it likes: whoever asks has a limit. Dropped, it ends at the engine too.
     ///
     /// # Errors
     /// If no registry can be reached or none has it.
@@ -128,6 +128,12 @@ pub trait Engine: Clone + Send + Sync {
     /// # Errors
     /// If the engine does not answer.
     fn image(&self, image: &str) -> impl Future<Output = Result<Option<ImageDetails>, EngineError>> + Send;
+
+    /// How many images the engine has. Cheap: it may be asked right before something is measured.
+    ///
+    /// # Errors
+    /// If the engine does not answer.
+    fn image_count(&self) -> impl Future<Output = Result<usize, EngineError>> + Send;
 
     /// How an image came to be, oldest entry first.
     ///
@@ -146,7 +152,7 @@ pub trait Engine: Clone + Send + Sync {
         changes: &[String],
     ) -> impl Future<Output = Result<(), EngineError>> + Send;
 
-    /// Writes images, by name, into a tar file.
+    /// Writes images, by name, into a file that is there, as a tar archive. Dropped, it ends at the engine too.
     ///
     /// # Errors
     /// If the engine has not got one of them, or the file can't be written.

@@ -14,6 +14,9 @@ use crate::engine::{Engine, EngineError, Observer, Progress, STAND_IN_LABEL};
 /// A pull that shows no progress for this long counts as failed.
 const PULL_SILENCE: Duration = Duration::from_secs(30);
 
+/// And so does one that shows some, but takes longer than this.
+const PULL_LIMIT: Duration = Duration::from_secs(3600);
+
 /// Where base images may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Source {
@@ -149,7 +152,8 @@ fn is_of_engine(role: &str) -> bool {
     role == "engine" || role.starts_with("engine:")
 }
 
-/// Pulls; gives up when nothing happens for [`PULL_SILENCE`], as behind a firewall that drops packets.
+/// Pulls; gives up when nothing happens for [`PULL_SILENCE`], as behind a firewall that drops packets, and after
+/// [`PULL_LIMIT`].
 async fn pull<E: Engine>(engine: &E, reference: &str, observer: Observer<'_>) -> Result<(), String> {
     let heard = Mutex::new(Instant::now());
     let listening = |progress: Progress| {
@@ -170,6 +174,7 @@ async fn pull<E: Engine>(engine: &E, reference: &str, observer: Observer<'_>) ->
     tokio::select! {
         pulled = engine.pull(reference, &listening) => pulled.map(|_| ()).map_err(|error| error.to_string()),
         () = silence => Err(format!("nothing happened for {} s", PULL_SILENCE.as_secs())),
+        () = tokio::time::sleep(PULL_LIMIT) => Err(format!("it took longer than {} s", PULL_LIMIT.as_secs())),
     }
 }
 

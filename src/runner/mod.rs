@@ -333,7 +333,12 @@ async fn measure<E: Engine>(session: &Session<'_, E>, trial: &mut Trial<'_, E>) 
             },
         };
         if failed.is_none() {
-            failed = trial.what_died(&mut record).await;
+            // Nobody waits for the limits of an engine that hangs only to hear why.
+            failed = tokio::select! {
+                biased;
+                () = session.cancel.cancelled() => None,
+                died = trial.what_died(&mut record) => died,
+            };
         }
         let failed_build = spec.kind == PhaseKind::Build && matches!(record.outcome, Outcome::Failed(_));
         if failed_build && broken.is_none() {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::event::{Failure, Manifest, Outcome, PhaseRecord, RunEvent, Travelled};
 use super::failing::tells_of_full_disk;
+use super::prepare::unless_cancelled;
 use super::{RunError, Trial, check, resources};
 use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, Progress, StepTrace, registry};
 use crate::mirror::MirrorError;
@@ -27,7 +28,8 @@ impl<E: Engine> Trial<'_, E> {
     pub async fn phase(&mut self, spec: &PhaseSpec, times: usize) -> Result<PhaseRecord, RunError> {
         match spec.kind {
             PhaseKind::Build => self.build(spec, times).await,
-            PhaseKind::Push => self.push(spec).await,
+            // What is asked after the clock has stopped may take as long as an engine that hangs lets it.
+            PhaseKind::Push => unless_cancelled(self.session.cancel, self.push(spec)).await,
             PhaseKind::Pull => self.pull(spec).await,
             PhaseKind::Start => self.start(spec).await,
         }
@@ -80,7 +82,8 @@ impl<E: Engine> Trial<'_, E> {
             grants: self.scenario.grants.clone(),
             limit: session.suite.timeout,
         };
-        let mounts = self.mounts_before(spec).await;
+        let asking = async { Ok(self.mounts_before(spec).await) };
+        let mounts = unless_cancelled(session.cancel, asking).await?;
         self.begins(spec)?;
         let mut record = self.record(spec, Outcome::Measured);
         record.started = Utc::now();
@@ -227,7 +230,6 @@ impl<E: Engine> Trial<'_, E> {
         let pushing = timeout(session.suite.timeout, self.place.engine.push(&name, &observer));
         let pushed = tokio::select! {
             biased;
-            () = session.cancel.cancelled() => return Err(RunError::Interrupted),
             // The engine goes on trying for most of a minute, and not every one says so.
             () = self.registry_died() => {
                 let mut record = self.failed(spec, "the registry has died during the push");

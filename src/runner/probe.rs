@@ -22,7 +22,9 @@ const MEASURED: Duration = Duration::from_millis(10);
 /// How an image is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
-    /// How long it may take to answer.
+    /// How long the engine may take to start its container.
+    starting: Duration,
+    /// How long it may take to answer then.
     limit: Duration,
     /// How long it is left alone after a request that got no answer.
     pause: Duration,
@@ -33,6 +35,7 @@ pub(super) struct Patience {
 impl Patience {
     fn probing(suite: &Suite) -> Self {
         Self {
+            starting: suite.timeout,
             limit: suite.probe_limit,
             pause: UNMEASURED,
             hopes: false,
@@ -41,6 +44,7 @@ impl Patience {
 
     pub(super) fn measuring(suite: &Suite) -> Self {
         Self {
+            starting: suite.timeout,
             limit: suite.probe_limit.min(suite.timeout),
             pause: MEASURED,
             hopes: true,
@@ -50,7 +54,7 @@ impl Patience {
 
 /// What became of an image that was started and asked.
 pub(super) struct Asked {
-    /// The container that was asked.
+    /// The container that was asked, by its id or name.
     pub container: Option<String>,
     /// The time from the request until the engine said that the container runs.
     pub running: Nanos,
@@ -73,6 +77,13 @@ impl Ailment {
     fn of(reason: &EngineError) -> Self {
         Self {
             reason: reason.to_string(),
+            log: String::new(),
+        }
+    }
+
+    fn late(limit: Duration) -> Self {
+        Self {
+            reason: format!("its container did not start within {}", Nanos::from(limit)),
             log: String::new(),
         }
     }
@@ -140,19 +151,20 @@ impl<E: Engine> Trial<'_, E> {
             ..ContainerSpec::default()
         };
         let clock = Instant::now();
-        let started = engine.start(&spec).await;
+        let started = tokio::time::timeout(patience.starting, engine.start(&spec)).await;
         let running = clock.elapsed().into();
+        let not_started = |container, ailment| Asked {
+            container,
+            running,
+            wall: running,
+            times: 0,
+            answer: Err(ailment),
+        };
         let container = match started {
-            Ok(container) => container,
-            Err(error) => {
-                return Asked {
-                    container: None,
-                    running,
-                    wall: running,
-                    times: 0,
-                    answer: Err(Ailment::of(&error)),
-                };
-            }
+            Ok(Ok(container)) => container,
+            Ok(Err(error)) => return not_started(None, Ailment::of(&error)),
+            // The engine may have made it all the same.
+            Err(_) => return not_started(Some(spec.name), Ailment::late(patience.starting)),
         };
         let times = AtomicU32::new(0);
         let refusal = Mutex::new(None);

@@ -1,6 +1,6 @@
 //! What has to be asked and remembered for a build's manipulation checks: of the engine, of the workspace, and from the trial's
-//! cold build to the next ones. All of it happens before the clock starts or after it stops. Not for: judging (that is
-//! `check`'s).
+//! cold build to the next ones. All of it happens before the clock starts or after it stops, and has been answered by then:
+//! old engines look through all that they hold to list the build cache. Not for: judging (that is `check`'s).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -8,38 +8,45 @@ use chrono::Utc;
 use tokio::time::timeout;
 
 use super::check::{self, Pulled};
-use super::event::{Failure, Outcome, PhaseRecord};
+use super::event::{Failure, Manifest, Outcome, PhaseRecord};
 use super::failing::answers;
+use super::prepare::unless_cancelled;
 use super::trial::{registry_container, slug};
 use super::{RunError, Trial, resources};
-use crate::engine::inventory::ThingKind;
 use crate::engine::isolated::REGISTRY_PORT;
-use crate::engine::{Engine, EngineError, registry};
+use crate::engine::{Engine, registry};
 use crate::suite::{PhaseSpec, Temperature};
 
 impl<E: Engine> Trial<'_, E> {
     pub(super) async fn pull(&mut self, spec: &PhaseSpec) -> Result<PhaseRecord, RunError> {
-        let session = self.session;
         let Some(pushed) = self.pushed.get(&spec.image).cloned() else {
             return Ok(self.skipped(spec, &format!("the image {} was not pushed", spec.image)));
         };
         if spec.temperature == Temperature::Cold {
             // However this one ends, a later hot pull may not go to the machine of an earlier one.
             self.remove_machine().await;
-            let made = tokio::select! {
-                biased;
-                () = session.cancel.cancelled() => return Err(RunError::Interrupted),
-                made = self.make_machine() => made,
-            };
-            if let Err(outcome) = made {
-                return Ok(self.record(spec, outcome));
-            }
+        }
+        let cancel = self.session.cancel;
+        let record = unless_cancelled(cancel, self.pull_pushed(spec, &pushed)).await?;
+        if matches!(record.outcome, Outcome::Failed(_)) {
+            // Half of an image is on it: whatever is pulled there next is neither cold nor hot.
+            self.remove_machine().await;
+        }
+        Ok(record)
+    }
+
+    async fn pull_pushed(&mut self, spec: &PhaseSpec, pushed: &Manifest) -> Result<PhaseRecord, RunError> {
+        let session = self.session;
+        if spec.temperature == Temperature::Cold
+            && let Err(outcome) = self.make_machine().await
+        {
+            return Ok(self.record(spec, outcome));
         }
         let Some(machine) = &self.machine else {
             return Ok(self.skipped(spec, "no cold pull before it has left a machine to pull onto"));
         };
         let engine = machine.engine.clone();
-        let had = match images(&engine).await {
+        let had = match engine.image_count().await {
             Ok(had) => had,
             Err(error) => return Ok(self.failed(spec, &format!("the engine that pulls does not answer: {error}"))),
         };
@@ -57,23 +64,22 @@ impl<E: Engine> Trial<'_, E> {
         let meter = resources::begin(&group);
         let clock = Instant::now();
         let observer = |progress| session.progress(progress);
-        let pulling = timeout(session.suite.timeout, engine.pull(&name, &observer));
+        let limit = session.suite.timeout;
+        let pulling = timeout(limit, engine.pull(&name, &observer));
         let pulled = tokio::select! {
             biased;
-            () = session.cancel.cancelled() => return Err(RunError::Interrupted),
-            () = self.registry_died() => {
-                let mut record = self.failed(spec, "the registry has died during the pull");
-                record.wall = clock.elapsed().into();
-                return Ok(record);
-            }
-            pulled = pulling => pulled,
+            () = self.registry_died() => Err("the registry has died during the pull".to_owned()),
+            pulled = pulling => match pulled {
+                Ok(pulled) => pulled.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("the pull took longer than its limit of {} s", limit.as_secs())),
+            },
         };
         let took = clock.elapsed();
         record.resources = Some(resources::used(meter));
         // Nor shall what the pull has written go there while the next phase is timed.
         written_back().await;
-        let message = match pulled {
-            Ok(Ok(trace)) => {
+        match pulled {
+            Ok(trace) => {
                 record.wall = trace.wall;
                 let port = self.place.registry_port(&self.registry);
                 let held = registry::manifest(port, &self.repository(), &slug(&spec.image)).await;
@@ -84,21 +90,15 @@ impl<E: Engine> Trial<'_, E> {
                     trace: &trace,
                     had,
                     image: record.image.as_ref(),
-                    pushed: &pushed,
+                    pushed,
                 });
                 record.pull = Some(trace);
-                return Ok(record);
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!(
-                "the pull took longer than its limit of {} s",
-                session.suite.timeout.as_secs()
-            ),
-        };
-        record.wall = took.into();
-        record.outcome = failed(self.with_last_words(&engine, message).await);
-        // Half of an image is on it: whatever is pulled there next is neither cold nor hot.
-        self.remove_machine().await;
+            Err(message) => {
+                record.wall = took.into();
+                record.outcome = failed(self.with_last_words(&engine, message).await);
+            }
+        }
         Ok(record)
     }
 
@@ -150,12 +150,6 @@ impl<E: Engine> Trial<'_, E> {
     }
 }
 
-/// How many images an engine has.
-async fn images<E: Engine>(engine: &E) -> Result<usize, EngineError> {
-    let held = engine.inventory().await?;
-    Ok(held.0.iter().filter(|thing| thing.kind == ThingKind::Image).count())
-}
-
 fn skipped(reason: &str) -> Outcome {
     Outcome::Skipped(format!("there is no isolated engine to pull onto: {reason}"))
 }
@@ -166,6 +160,7 @@ fn failed(message: String) -> Outcome {
         ..Failure::default()
     })
 }
+
 /// Waits until everything that was written has gone to the disk.
 async fn written_back() {
     let written = tokio::task::spawn_blocking(rustix::fs::sync).await;

@@ -239,7 +239,11 @@ impl<'s, E: Engine> Trial<'s, E> {
         };
         let images = if ended { self.image_records().await } else { Vec::new() };
         let recorded = if ended && self.replayable {
-            self.session.recorded(self.scenario).await
+            tokio::select! {
+                biased;
+                () = self.session.cancel.cancelled() => Ok(()),
+                recorded = self.session.recorded(self.scenario) => recorded,
+            }
         } else {
             Ok(())
         };

@@ -7,7 +7,10 @@ use bakeoff::engine::{Engine as _, OwnedKind, http};
 use bakeoff::journal::RunLog;
 use bakeoff::runner::event::{Outcome, PhaseRecord, TrialKey};
 
-use crate::support::{Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
+use crate::support::{
+    Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, service, small, until_it_pulls, wait,
+    with_journey,
+};
 
 /// A layer that takes seconds to push, since it can't be compressed.
 const HEAVY: &str = "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${PYTHON_IMAGE}\nWORKDIR /app\n\
@@ -511,5 +514,48 @@ fn an_isolated_engine_that_dies_costs_its_trial_and_the_next_one_has_another() {
         failure(&log.phases[0])
     );
     assert!(log.trials[0].failed.is_some() && log.trials[1].failed.is_none());
+    nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn an_engine_that_dies_while_it_pulls_costs_what_is_pulled_onto_it_and_no_more() {
+    let Some((engine, _turn)) = engine() else { return };
+    let phases = [
+        ("cold build", "build", "cold", ""),
+        ("cold push", "push", "cold", ""),
+        ("cold pull", "pull", "cold", ""),
+        ("same pull", "pull", "cold", ""),
+        ("next pull", "pull", "cold", "temperature = \"cold\""),
+    ];
+    let place = with_journey(&phases, "", &service(100_000_000));
+    let mut run = place.command(&["run", "suite.toml", "--out", "run", "--rounds", "2"]);
+    let mut run = run
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let machine = until_it_pulls(
+        &engine,
+        &mut run,
+        &place.path("run/journal.jsonl"),
+        "\"event\":\"phase\"",
+    );
+    let killed = Instant::now();
+    wait(engine.remove_container(&machine)).expect("killed");
+    let ended = Ended::from(run.wait_with_output().expect("it ends"));
+    eprintln!("ended {:?} after the engine's death\n{}", killed.elapsed(), ended.out);
+    assert_eq!(ended.code, 5);
+    let log = place.log("run");
+    assert!(log.is_complete());
+    // The trial's own engine and registry are alive: what needs another machine goes on.
+    assert_eq!((outcomes(&log, 0), outcomes(&log, 1)), ("MMFSM".into(), "MMMMM".into()));
+    let pull = &log.phases[2];
+    assert!(
+        failure(pull).contains("the engine that pulled has died"),
+        "{}",
+        failure(pull)
+    );
+    assert!(ended.out.contains("the engine that pulled has died"), "{}", ended.out);
+    assert!(log.trials.iter().all(|trial| trial.failed.is_none()));
+    assert!(log.trials.iter().all(|trial| trial.cleanup.problems.is_empty()));
     nothing_of_runs_is_left(&engine);
 }

@@ -1,9 +1,13 @@
 //! Layers, waste and what travelled, on a real engine, against figures that are known by hand.
 
+use std::time::{Duration, Instant};
+
 use bakeoff::journal::RunLog;
 use bakeoff::runner::event::{Blobs, ImageRecord, LayerOrigin, PhaseRecord, RegistryTraffic};
 
-use crate::support::{FIXTURE, ONE, Place, SUITE, engine, phase, small};
+use crate::support::{
+    FIXTURE, ONE, Place, SUITE, engine, nothing_of_runs_is_left, phase, service, small, until, with_journey,
+};
 
 /// Line 5 writes what line 7 replaces (200 000 bytes), removes (3000) and removes with its folder (500).
 const WASTEFUL: &str = "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${PYTHON_IMAGE} AS base\nWORKDIR /app\nFROM base\n\
@@ -165,4 +169,33 @@ fn what_the_classic_builder_leaves_out_is_not_guessed() {
     assert_eq!(lines("one[builder=buildkit]"), [Some(4), Some(5), Some(6), Some(7)]);
     // It makes no layer of nothing, and doesn't say so: it could as well be the folder that has none.
     assert_eq!(lines("one[builder=classic]"), [Some(4), None, None]);
+}
+
+#[test]
+fn an_interrupted_reading_of_a_saved_image_ends_at_once_and_its_file_goes() {
+    let Some((engine, _turn)) = engine() else { return };
+    // Nothing is pushed, so the engine has to save it.
+    let phases = [("cold build", "build", "cold", "")];
+    let place = with_journey(&phases, "", &service(500_000_000));
+    place.write("temporary/nothing", "");
+    let mut run = place.command(&["run", "suite.toml", "--out", "run"]);
+    let mut run = run
+        .env("TMPDIR", place.path("temporary"))
+        .spawn()
+        .expect("the program starts");
+    let files = || {
+        let entries = std::fs::read_dir(place.path("temporary")).expect("a folder");
+        let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        names.filter(|name| name != "nothing").collect::<Vec<_>>()
+    };
+    until(&mut run, || {
+        files().iter().any(|name| name.starts_with("bakeoff-tmp-layers-"))
+    });
+    let began = Instant::now();
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(files().is_empty(), "{:?}", files());
+    nothing_of_runs_is_left(&engine);
 }

@@ -1,33 +1,16 @@
 //! Pulls and starts on real engines: that they are measured for what they are, and that what is not is caught.
 
-use bakeoff::engine::PullOutcome;
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use bakeoff::engine::docker::DockerEngine;
+use bakeoff::engine::{PullOutcome, http};
 use bakeoff::journal::RunLog;
 use bakeoff::runner::event::{Outcome, PhaseRecord};
 
-use crate::support::{FIXTURE, ONE, Place, SUITE, engine, nothing_of_runs_is_left, phase};
-
-/// A service with a heavy layer that an edit must not touch.
-const SERVICE: &str = "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${PYTHON_IMAGE}\nWORKDIR /app\n\
-                       RUN head -c 3000000 /dev/urandom > heavy\nCOPY state .\n\
-                       CMD [\"python3\", \"-m\", \"http.server\", \"8000\"]\n";
-
-/// A journey: each phase's name, kind and image, and what else there is.
-fn journey(phases: &[(&str, &str, &str, &str)]) -> String {
-    let one = |(name, kind, image, more): &(&str, &str, &str, &str)| {
-        format!("[[journey]]\nname = \"{name}\"\nkind = \"{kind}\"\nimage = \"{image}\"\n{more}\n")
-    };
-    phases.iter().map(one).collect()
-}
-
-fn place(phases: &[(&str, &str, &str, &str)], more: &str, dockerfile: &str) -> Place {
-    let place = Place::with_own_recordings();
-    place.write("suite.toml", &format!("{SUITE}{more}{ONE}{}", journey(phases)));
-    place
-        .write("app/fixture.toml", FIXTURE)
-        .write("app/files/state", "cold\n")
-        .write("app/Dockerfile", dockerfile);
-    place
-}
+use crate::support::{
+    Place, container, engine, nothing_of_runs_is_left, of_runs, phase, service, until, wait, with_journey,
+};
 
 /// The short ids of the layers that a pull brought, and how many it found.
 fn pulled(record: &PhaseRecord) -> (Vec<&str>, usize) {
@@ -100,7 +83,7 @@ fn pulls_and_starts_are_measured_cold_and_hot() {
         ("cold start", "start", "cold", ""),
         ("hot start", "start", "cold", ""),
     ];
-    let place = place(&phases, more, SERVICE);
+    let place = with_journey(&phases, more, &service(3_000_000));
     let ended = place
         .command(&["run", "suite.toml", "--out", "run"])
         .env_remove("BAKEOFF_ENGINE")
@@ -137,7 +120,7 @@ fn pulls_and_starts_are_measured_cold_and_hot() {
 fn what_is_not_what_it_says_is_caught() {
     let Some((engine, _turn)) = engine() else { return };
     // It serves nothing, and the image that the edit makes does not even stay.
-    let never = SERVICE.replace(
+    let never = service(3_000_000).replace(
         "[\"python3\", \"-m\", \"http.server\", \"8000\"]",
         "[\"sh\", \"-c\", \"echo not ready; grep cold state && exec sleep 60; exit 3\"]",
     );
@@ -157,7 +140,7 @@ fn what_is_not_what_it_says_is_caught() {
         ("cold start", "start", "cold", ""),
         ("hot start", "start", "hot", ""),
     ];
-    let place = place(&phases, more, &never);
+    let place = with_journey(&phases, more, &never);
     let ended = place.bakeoff(&["run", "suite.toml", "--out", "run"]);
     assert_eq!(ended.code, 5, "{}\n{}", ended.out, ended.err);
     let log = place.log("run");
@@ -188,7 +171,62 @@ fn a_hot_pull_without_a_cold_one_is_refused() {
         ("cold push", "push", "cold", ""),
         ("hot pull", "pull", "cold", "temperature = \"hot\""),
     ];
-    let ended = place(&phases, "", SERVICE).bakeoff(&["plan", "suite.toml"]);
+    let ended = with_journey(&phases, "", &service(3_000_000)).bakeoff(&["plan", "suite.toml"]);
     assert_eq!(ended.code, 3, "{}", ended.err);
     assert!(ended.err.contains("the first pull can only be cold"), "{}", ended.err);
+}
+
+/// A run that builds, pushes and pulls next to nothing, each within 20 s. Its registry hangs once it has taken the image.
+fn hanging(engine: &DockerEngine) -> (Place, Child) {
+    let phases = [
+        ("cold build", "build", "cold", ""),
+        ("cold push", "push", "cold", ""),
+        ("cold pull", "pull", "cold", ""),
+    ];
+    let place = with_journey(&phases, "timeout = \"20 s\"\n", "FROM scratch\nCOPY state /\n");
+    let mut run = place.command(&["run", "suite.toml", "--out", "run"]);
+    let mut run = run.spawn().expect("the program starts");
+    let journal = || std::fs::read_to_string(place.path("run/journal.jsonl")).unwrap_or_default();
+    until(&mut run, || journal().contains("\"phase\":\"cold push\""));
+    let registry = container(&of_runs(engine), "-registry").expect("a registry");
+    let request = hyper::Request::post(format!("/containers/{registry}/pause"))
+        .header("Host", "docker")
+        .body(http::empty())
+        .expect("a request");
+    let answer = wait(http::send(engine.address(), request)).expect("an answer");
+    assert!(answer.status().is_success(), "{answer:?}");
+    (place, run)
+}
+
+#[test]
+fn a_pull_that_hangs_ends_at_the_limit_of_the_suite() {
+    let Some((engine, _turn)) = engine() else { return };
+    let (place, mut run) = hanging(&engine);
+    assert_eq!(run.wait().expect("it ends").code(), Some(5));
+    let log = place.log("run");
+    let pull = phase(&log, "one", "cold pull");
+    assert!((20.0..30.0).contains(&pull.wall.seconds()), "{}", pull.wall);
+    match &pull.outcome {
+        Outcome::Failed(failure) => assert!(
+            failure.message.contains("the pull took longer than its limit of 20 s"),
+            "{failure:?}"
+        ),
+        other => panic!("{other:?}"),
+    }
+    nothing_of_runs_is_left(&engine);
+}
+
+#[test]
+fn what_is_waited_for_before_a_pull_ends_when_the_user_interrupts() {
+    let Some((engine, _turn)) = engine() else { return };
+    let (_place, mut run) = hanging(&engine);
+    until(&mut run, || container(&of_runs(&engine), "-pull-1").is_some());
+    // Its engine is soon made; the registry has 30 s for an answer then.
+    std::thread::sleep(Duration::from_secs(5));
+    let began = Instant::now();
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("a signal");
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    nothing_of_runs_is_left(&engine);
 }

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use bakeoff::engine::docker::DockerEngine;
-use bakeoff::engine::{Engine as _, Owned};
-use bakeoff::runner::event::RunEnd;
+use bakeoff::engine::OwnedKind;
+use bakeoff::runner::event::{Outcome, RunEnd};
 
-use crate::support::{Alone, Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, repository, small, wait};
+use crate::support::{
+    Alone, Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, of_runs, repository, service, small,
+    until_it_pulls, wait, with_journey,
+};
 
 /// Kills a run of two trials when the second one has measured something.
 fn killed(alone: &Alone) -> Place {
@@ -33,12 +35,6 @@ fn killed(alone: &Alone) -> Place {
 
 fn journal(place: &Place) -> String {
     std::fs::read_to_string(place.path("reports/runs/one/journal.jsonl")).unwrap_or_default()
-}
-
-/// What runs have in the engine.
-fn of_runs(engine: &DockerEngine) -> Vec<Owned> {
-    let owned = wait(engine.owned()).expect("an answer");
-    owned.into_iter().filter(|thing| thing.run != "stand-in").collect()
 }
 
 fn resume(place: &Place) -> Ended {
@@ -212,4 +208,52 @@ fn a_few_kills_lose_nothing_leave_nothing_and_touch_nothing() {
 fn kills_leave_nothing_of_isolated_engines_either() {
     let Some((_engine, _turn)) = engine() else { return };
     soak("3", "isolated", None);
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_pulls_goes_on_and_its_machine_is_removed() {
+    let Some((engine, _turn)) = engine() else { return };
+    let phases = [
+        ("cold build", "build", "cold", ""),
+        ("hot build", "build", "hot", "edit = \"bump\""),
+        ("cold push", "push", "cold", ""),
+        ("hot push", "push", "hot", ""),
+        ("cold pull", "pull", "cold", ""),
+        ("hot pull", "pull", "hot", ""),
+    ];
+    let place = with_journey(&phases, "", &service(100_000_000));
+    let mut run = place.command(&["run", "suite.toml", "--out", "reports/runs/one", "--rounds", "2", "--engine", "isolated"]);
+    let mut run = run.spawn().expect("the program starts");
+    let file = place.path("reports/runs/one/journal.jsonl");
+    let machine = until_it_pulls(&engine, &mut run, &file, "\"event\":\"trial-finished\"");
+    run.kill().expect("killed");
+    run.wait().expect("reaped");
+    let before = journal(&place);
+    assert_eq!(before.matches("\"event\":\"phase\"").count(), 10, "{before}");
+    let left = of_runs(&engine);
+    let is_there = |kind| {
+        left.iter()
+            .any(|thing| thing.kind == kind && thing.name.ends_with("-pull-1"))
+    };
+    assert!(
+        is_there(OwnedKind::Container) && is_there(OwnedKind::Volume),
+        "{left:?}"
+    );
+
+    let ended = resume(&place);
+    assert_eq!(ended.code, 0, "{}\n{}", ended.out, ended.err);
+    assert!(ended.err.contains("1 of 2 trials"), "{}", ended.err);
+    assert!(journal(&place).starts_with(&before), "what was there stays");
+    let log = place.log("reports/runs/one");
+    assert!(log.is_complete());
+    assert_eq!((log.phases.len(), log.trials.len(), log.seams.len()), (12, 2, 1));
+    assert_eq!(log.superseded.len(), 4);
+    for record in &log.phases {
+        assert_eq!(record.outcome, Outcome::Measured, "{}", record.phase);
+    }
+    for row in ["cold pull", "hot pull"] {
+        assert!(ended.out.contains(row), "{}", ended.out);
+    }
+    nothing_of_runs_is_left(&engine);
+    assert!(of_runs(&engine).iter().all(|thing| thing.id != machine));
 }

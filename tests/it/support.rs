@@ -2,13 +2,14 @@
 
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::http::Address;
 use bakeoff::engine::isolated::{Isolated, IsolatedSpec};
-use bakeoff::engine::{Engine as _, ImageStore, Powers, RUN_LABEL};
+use bakeoff::engine::{Engine as _, ImageStore, Owned, OwnedKind, Powers, RUN_LABEL};
 use bakeoff::images::{BaseImages, Source};
 use bakeoff::runner::event::PhaseRecord;
 use tempfile::TempDir;
@@ -310,6 +311,72 @@ pub fn wait<F: Future>(future: F) -> F::Output {
 /// The repository's root.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A service with a layer of so many bytes that can't be compressed, which an edit must not touch.
+pub fn service(heavy: u32) -> String {
+    format!(
+        "ARG PYTHON_IMAGE=python:3.12.10-slim-bookworm\nFROM ${{PYTHON_IMAGE}}\nWORKDIR /app\n\
+         RUN head -c {heavy} /dev/urandom > heavy\nCOPY state .\n\
+         CMD [\"python3\", \"-m\", \"http.server\", \"8000\"]\n"
+    )
+}
+
+/// A journey: each phase's name, kind and image, and what else there is.
+pub fn journey(phases: &[(&str, &str, &str, &str)]) -> String {
+    let one = |(name, kind, image, more): &(&str, &str, &str, &str)| {
+        format!("[[journey]]\nname = \"{name}\"\nkind = \"{kind}\"\nimage = \"{image}\"\n{more}\n")
+    };
+    phases.iter().map(one).collect()
+}
+
+/// A place with such a journey of one scenario; `more` is tables and what else there is.
+pub fn with_journey(phases: &[(&str, &str, &str, &str)], more: &str, dockerfile: &str) -> Place {
+    let place = Place::with_own_recordings();
+    place.write("suite.toml", &format!("{SUITE}{more}{ONE}{}", journey(phases)));
+    place
+        .write("app/fixture.toml", FIXTURE)
+        .write("app/files/state", "cold\n")
+        .write("app/Dockerfile", dockerfile);
+    place
+}
+
+/// What runs have in the engine.
+pub fn of_runs(engine: &DockerEngine) -> Vec<Owned> {
+    let owned = wait(engine.owned()).expect("an answer");
+    owned.into_iter().filter(|thing| thing.run != "stand-in").collect()
+}
+
+/// The container whose name ends so.
+pub fn container(owned: &[Owned], end: &str) -> Option<String> {
+    let named = |thing: &&Owned| thing.kind == OwnedKind::Container && thing.name.ends_with(end);
+    owned.iter().find(named).map(|thing| thing.id.clone())
+}
+
+/// Waits for something to be so while a run goes on.
+pub fn until(run: &mut Child, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(400), "it did not come to it");
+        assert!(run.try_wait().expect("a state").is_none(), "the run ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Waits until a run whose journal has this text pulls: its registry has sent the first blob, which is the small
+/// configuration. Returns the container of the engine that pulls.
+pub fn until_it_pulls(engine: &DockerEngine, run: &mut Child, journal: &Path, text: &str) -> String {
+    let machine = std::cell::RefCell::default();
+    until(run, || {
+        let owned = of_runs(engine);
+        *machine.borrow_mut() = container(&owned, "-pull-1").unwrap_or_default();
+        let registry = container(&owned, "-registry").unwrap_or_default();
+        let sent = |line: &str| line.contains("\"GET /v2/") && line.contains("/blobs/");
+        !machine.borrow().is_empty()
+            && std::fs::read_to_string(journal).is_ok_and(|journal| journal.contains(text))
+            && wait(engine.peek(&registry)).is_ok_and(|(_, log)| log.lines().any(sent))
+    });
+    machine.into_inner()
 }
 
 /// The versions of throw-away engines to test: `BAKEOFF_TEST_ENGINES`, else the oldest and the newest that the distribution

@@ -9,6 +9,10 @@ use crate::engine::http;
 use crate::engine::{CacheRecord, EngineError};
 use crate::units::Bytes;
 
+/// Engines with API 1.42 and above leave out images, containers and volumes then, whose sizes they find by walking through
+/// their folders; older ones don't know the type, and tell all.
+const USAGE: &str = "/system/df?type=build-cache";
+
 #[derive(Deserialize)]
 struct Usage {
     #[serde(rename = "BuildCache")]
@@ -47,7 +51,7 @@ impl DockerEngine {
         // The engine answers one such question at a time, and refuses a second one instead of waiting.
         let mut tries = 0;
         let body = loop {
-            match self.ask(Request::get("/system/df"), "list build cache").await {
+            match self.ask(Request::get(USAGE), "list build cache").await {
                 Err(EngineError::Operation { reason, .. }) if reason.contains("already running") && tries < 120 => {
                     tries += 1;
                     tokio::time::sleep(std::time::Duration::from_millis(500)).await;

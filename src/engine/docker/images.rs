@@ -123,7 +123,7 @@ impl DockerEngine {
         self.send_tar("import image", tag, &path, rootfs).await
     }
 
-    /// Writes images into a tar file that [`load_images`](Self::load_images) reads.
+    /// Writes images into a file, which becomes a tar archive that [`load_images`](Self::load_images) reads.
     pub(super) async fn save_images(&self, names: &[String], to: &Path) -> Result<(), EngineError> {
         let subject = names.join(", ");
         let fail = |reason: String| EngineError::Operation {
@@ -157,7 +157,9 @@ impl DockerEngine {
             path: to.to_owned(),
             source,
         };
-        let mut file = tokio::fs::File::create(to).await.map_err(failed)?;
+        // One that is removed while it is opened, because nobody waits any more, must not come back.
+        let mut options = tokio::fs::OpenOptions::new();
+        let mut file = options.write(true).truncate(true).open(to).await.map_err(failed)?;
         while let Some(frame) = body.frame().await {
             if let Some(data) = frame.map_err(|error| fail(error.to_string()))?.data_ref() {
                 file.write_all(data).await.map_err(failed)?;

@@ -25,7 +25,7 @@ impl DockerEngine {
         Ok(Inventory(things))
     }
 
-    async fn all_images(&self) -> Result<BTreeSet<Thing>, EngineError> {
+    pub(super) async fn all_images(&self) -> Result<BTreeSet<Thing>, EngineError> {
         let options = ListImagesOptions {
             // The layers between that the classic builder leaves are images of their own.
             all: true,

@@ -138,7 +138,7 @@ fn failed(operation: &'static str, subject: &str) -> impl Fn(bollard::errors::Er
 }
 
 /// Limits what has no limit of its own: an engine that hangs, or a connection that swallows packets, must not hang a run.
-/// Builds and pushes have the suite's.
+/// Builds, pushes and pulls have the suite's, or whoever else's asks for them.
 async fn within<T>(
     limit: Duration,
     operation: &'static str,
@@ -170,10 +170,14 @@ impl Engine for DockerEngine {
         self.run_push(image, observer).await
     }
     async fn pull(&self, image: &str, observer: Observer<'_>) -> Result<PullTrace, EngineError> {
-        within(FETCH_LIMIT, "pull", image, self.run_pull(image, observer)).await
+        self.run_pull(image, observer).await
     }
     async fn image(&self, image: &str) -> Result<Option<ImageDetails>, EngineError> {
         within(ASK_LIMIT, "inspect image", image, self.inspect_image(image)).await
+    }
+    async fn image_count(&self) -> Result<usize, EngineError> {
+        let counting = async { Ok(self.all_images().await?.len()) };
+        within(ASK_LIMIT, "list", "images", counting).await
     }
     async fn history(&self, image: &str) -> Result<Vec<HistoryEntry>, EngineError> {
         within(ASK_LIMIT, "read the history of image", image, self.image_history(image)).await

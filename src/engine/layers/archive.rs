@@ -13,11 +13,15 @@ use super::{LayerFiles, Until, read};
 /// # Errors
 /// If it is no archive of one image, can't be read to its end, or `is_over` before.
 pub fn of_archive(from: &Path, wanted: &[bool], is_over: &dyn Fn() -> bool) -> io::Result<Vec<Option<LayerFiles>>> {
-    let paths = image_archive::layers(from)?;
+    let open = || {
+        let from = File::open(from)?;
+        Ok::<_, io::Error>(tar::Archive::new(BufReader::new(Until { from, is_over })))
+    };
+    let paths = image_archive::layers(open()?)?;
     let mut links: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut found: HashMap<PathBuf, LayerFiles> = HashMap::new();
     // A layer that the image has twice lies there once, and a link leads to it.
-    for entry in tar::Archive::new(BufReader::new(File::open(from)?)).entries()? {
+    for entry in open()?.entries()? {
         let entry = entry?;
         let path = entry.path()?.into_owned();
         if let Some(target) = entry.link_name()? {
@@ -31,11 +35,11 @@ pub fn of_archive(from: &Path, wanted: &[bool], is_over: &dyn Fn() -> bool) -> i
         .enumerate()
         .map(|(number, path)| (wanted.get(number) == Some(&true)).then(|| real(path)))
         .collect();
-    for entry in tar::Archive::new(BufReader::new(File::open(from)?)).entries()? {
+    for entry in open()?.entries()? {
         let entry = entry?;
         let path = entry.path()?.into_owned();
         if entry.header().entry_type().is_file() && wanted.contains(&Some(path.clone())) {
-            found.insert(path, read(Until { from: entry, is_over })?);
+            found.insert(path, read(entry)?);
         }
     }
     let of = |path: &Option<PathBuf>| match path {
@@ -79,5 +83,22 @@ mod tests {
         let first = |files: &Option<LayerFiles>| files.as_ref().map(|files| files.entries[0].path.to_vec());
         let names: Vec<_> = all.iter().map(first).collect();
         assert_eq!(names, [Some(b"in-b".to_vec()), None, Some(b"in-b".to_vec())]);
+    }
+    #[test]
+    fn reading_ends_even_where_nothing_is_wanted() {
+        let content = vec![b'x'; 100_000];
+        let mut files = vec![("manifest.json".into(), br#"[{"Layers":["a"]}]"#.to_vec())];
+        files.extend((0..50).map(|number| (format!("{number}").into(), content.clone())));
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), archive(&files, 0o644).expect("packs")).expect("written");
+        let asked = std::cell::Cell::new(0);
+        // Soon after the beginning.
+        let is_over = || {
+            asked.set(asked.get() + 1);
+            asked.get() > 5
+        };
+        let error = of_archive(file.path(), &[false], &is_over).expect_err("it is over");
+        assert_eq!(error.to_string(), super::super::nobody_waits().to_string());
+        assert_eq!(asked.get(), 6, "nothing is read any more");
     }
 }

@@ -8,7 +8,8 @@ mod waste;
 use crate::units::Bytes;
 
 pub use archive::of_archive;
-pub use read::{Until, read};
+use read::Until;
+pub use read::{nobody_waits, read};
 pub use waste::{Waste, WastedFile, waste};
 
 /// What lies in one layer.

@@ -19,17 +19,23 @@ const RESERVED: &[u8] = b".wh..wh.";
 const BUFFER: usize = 256 * 1024;
 
 /// Can be ended from outside: a thread that reads goes on when nobody waits for it any more.
-pub struct Until<R, F> {
+pub(super) struct Until<R, F> {
     /// What is read.
     pub from: R,
     /// Whether to end.
     pub is_over: F,
 }
 
+/// How a reading ends that nobody waits for any more.
+#[must_use]
+pub fn nobody_waits() -> io::Error {
+    io::Error::other("nobody waits for it any more")
+}
+
 impl<R: Read, F: Fn() -> bool> Read for Until<R, F> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if (self.is_over)() {
-            return Err(io::Error::other("nobody waits for it any more"));
+            return Err(nobody_waits());
         }
         self.from.read(buffer)
     }

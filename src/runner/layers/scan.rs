@@ -11,7 +11,7 @@ use hyper::body::{Buf as _, Bytes, Incoming};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::layers::{self, LayerFiles, Until, Waste};
+use crate::engine::layers::{self, LayerFiles, Waste};
 use crate::engine::{Engine, registry};
 use crate::plan::Round;
 use crate::runner::Trial;
@@ -134,12 +134,9 @@ impl<E: Engine> Trial<'_, E> {
             body,
             runtime: Handle::current(),
             chunk: Bytes::new(),
+            stop: stop.clone(),
         };
-        let stop = stop.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            let is_over = move || stop.is_cancelled();
-            layers::read(Until { from, is_over })
-        });
+        let reading = tokio::task::spawn_blocking(move || layers::read(from));
         let read = reading.await.map_err(|error| error.to_string())?;
         read.map_err(|error| format!("reading the layer {digest}: {error}"))
     }
@@ -155,9 +152,9 @@ impl<E: Engine> Trial<'_, E> {
         let file = crate::scratch::file("layers").map_err(|error| error.to_string())?;
         let saving = self.place.engine.save(std::slice::from_ref(&name), file.path());
         saving.await.map_err(|error| with_causes(&error))?;
-        let stop = stop.clone();
-        let reading =
-            tokio::task::spawn_blocking(move || layers::of_archive(file.path(), &wanted, &|| stop.is_cancelled()));
+        // The file stays with who waits: it goes at once when nobody does any more.
+        let (path, stop) = (file.path().to_owned(), stop.clone());
+        let reading = tokio::task::spawn_blocking(move || layers::of_archive(&path, &wanted, &|| stop.is_cancelled()));
         let read = reading.await.map_err(|error| error.to_string())?;
         read.map_err(|error| format!("reading the saved image: {error}"))
     }
@@ -168,19 +165,22 @@ fn is_looked_at(layer: &LayerRecord) -> bool {
     layer.origin != LayerOrigin::Mark
 }
 
-/// An answer's body for a thread that may wait.
+/// An answer's body for a thread that may wait, until it is to stop: it goes on when nobody waits for it any more.
 struct Blocking {
     body: Incoming,
     runtime: Handle,
     chunk: Bytes,
+    stop: CancellationToken,
 }
 
 impl Read for Blocking {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            match self.runtime.block_on(self.body.frame()) {
-                None => return Ok(0),
-                Some(frame) => {
+            let arriving = self.stop.run_until_cancelled(self.body.frame());
+            match self.runtime.block_on(arriving) {
+                None => return Err(layers::nobody_waits()),
+                Some(None) => return Ok(0),
+                Some(Some(frame)) => {
                     if let Ok(data) = frame.map_err(io::Error::other)?.into_data() {
                         self.chunk = data;
                     }
@@ -190,5 +190,47 @@ impl Read for Blocking {
         let length = buffer.len().min(self.chunk.len());
         self.chunk.copy_to_slice(&mut buffer[..length]);
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reading_that_waits_for_the_registry_ends_when_nobody_waits_for_it() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let hanging = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.expect("a connection");
+            connection.read(&mut [0; 1000]).await.expect("a request");
+            let begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc";
+            connection.write_all(begun).await.expect("written");
+            // The rest never comes.
+            std::future::pending::<()>().await;
+        });
+        let stop = CancellationToken::new();
+        let mut from = Blocking {
+            body: registry::blob(port, "x", "y").await.expect("an answer"),
+            runtime: Handle::current(),
+            chunk: Bytes::new(),
+            stop: stop.clone(),
+        };
+        let (told, begun) = tokio::sync::oneshot::channel();
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut buffer = [0; 9];
+            assert_eq!(from.read(&mut buffer).expect("a part"), 3);
+            told.send(()).expect("somebody listens");
+            from.read(&mut buffer)
+        });
+        begun.await.expect("the first part was read");
+        stop.cancel();
+        let ended = tokio::time::timeout(Duration::from_secs(5), reading).await;
+        ended
+            .expect("it ends")
+            .expect("no panic")
+            .expect_err("there is no more");
+        hanging.abort();
     }
 }
