@@ -158,7 +158,9 @@ impl Failure {
                 | RunError::ImageStore { .. }
                 | RunError::Compression { .. }
                 | RunError::OtherMachine(_)
-                | RunError::Mirror(MirrorError::Listen { .. } | MirrorError::Public(_) | MirrorError::Client(_)) => 4,
+                | RunError::Mirror(
+                    MirrorError::Listen { .. } | MirrorError::Public(_) | MirrorError::Client(_) | MirrorError::Died(_),
+                ) => 4,
                 RunError::Fixture(_)
                 | RunError::Dockerfile { .. }
                 | RunError::Context(_)
@@ -365,6 +367,9 @@ fn run_hint(error: &RunError) -> Option<String> {
         RunError::Platform { .. } => Some("measure it on an engine of that platform".into()),
         RunError::Python { .. } => Some("name an image with Python in the suite's [images]".into()),
         RunError::Recording(error) | RunError::Mirror(MirrorError::Recording(error)) => Some(recording_hint(error)),
+        RunError::Mirror(MirrorError::Died(_)) => {
+            Some("see that its address, its recording and file descriptors stay there while a run lasts".into())
+        }
         RunError::Mirror(MirrorError::Client(_)) => {
             Some("a replay needs no way upstream; `--network upstream` measures without the mirror".into())
         }

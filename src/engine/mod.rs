@@ -33,9 +33,9 @@ pub use grants::{GrantError, Grants, SecretSource};
 pub use pull::{LayerPull, PullOutcome, PullParts, PullTrace, Stretch};
 pub use push::{LayerOutcome, LayerPush, PushParts, PushTrace};
 pub use types::{
-    Addresses, BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec, Context,
-    EngineInfo, HistoryEntry, ImageDetails, Interval, LogLine, Observer, Owned, OwnedKind, Powers, Progress, Publish,
-    Source, StepPart, StepTrace,
+    Addresses, BuildFailure, BuildRequest, BuildTrace, Builder, CacheRecord, Container, ContainerExit, ContainerSpec,
+    Context, EngineInfo, HistoryEntry, ImageDetails, Interval, LogLine, Observer, Owned, OwnedKind, Powers, Progress,
+    Publish, Source, StepPart, StepTrace,
 };
 
 /// The label that everything bakeoff makes carries; its value is the run's id.

@@ -342,7 +342,7 @@ fn explain_tells_where_the_time_went_from_the_journal_alone() {
         ("terminal", "hot push: 262.7 s (1 round)"),
         ("terminal", "It sent 3.10 GB of layers that the registry did not have."),
         ("markdown", "hot push: 262.7 s (1 round)"),
-        ("json", "\"seconds\": 262.7"),
+        ("json", "\"seconds\": 262.65"),
     ] {
         let told = place.bakeoff(&["explain", run, "uv-single", "--phase", "hot push", "--format", format]);
         assert_eq!(told.code, 0, "{}", told.err);

@@ -7,7 +7,7 @@ use bakeoff::runner::event::{Outcome, RunEnd};
 
 use crate::support::{
     Alone, Ended, ONE, Place, TWO_LAYERS, engine, nothing_of_runs_is_left, of_runs, repository, service, small,
-    until_it_pulls, wait, with_journey,
+    until_it_pulls, with_journey,
 };
 
 /// Kills a run of two trials when the second one has measured something.
@@ -222,7 +222,16 @@ fn a_run_that_is_killed_while_it_pulls_goes_on_and_its_machine_is_removed() {
         ("hot pull", "pull", "hot", ""),
     ];
     let place = with_journey(&phases, "", &service(100_000_000));
-    let mut run = place.command(&["run", "suite.toml", "--out", "reports/runs/one", "--rounds", "2", "--engine", "isolated"]);
+    let mut run = place.command(&[
+        "run",
+        "suite.toml",
+        "--out",
+        "reports/runs/one",
+        "--rounds",
+        "2",
+        "--engine",
+        "isolated",
+    ]);
     let mut run = run.spawn().expect("the program starts");
     let file = place.path("reports/runs/one/journal.jsonl");
     let machine = until_it_pulls(&engine, &mut run, &file, "\"event\":\"trial-finished\"");

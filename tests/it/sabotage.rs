@@ -10,7 +10,7 @@ use std::time::Duration;
 use bakeoff::engine::docker::DockerEngine;
 use bakeoff::engine::lock::EngineLock;
 use bakeoff::engine::session::Taken;
-use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _, EngineChoice, Grants, archive};
+use bakeoff::engine::{BuildRequest, Builder, Context, Engine as _, EngineChoice, Grants, archive, reaper};
 use bakeoff::plan::Plan;
 use bakeoff::runner::event::{Outcome, PhaseRecord, RunEvent};
 use bakeoff::runner::{self, Settings};
@@ -19,7 +19,7 @@ use bakeoff::units::RunId;
 use tokio_util::sync::CancellationToken;
 
 use crate::records::Records;
-use crate::support::{ONE, SUITE, Sweep, TWO_LAYERS, base_images, engine, nothing_of_runs_is_left, phase, small, wait};
+use crate::support::{ONE, SUITE, TWO_LAYERS, base_images, engine, nothing_of_runs_is_left, phase, small, wait};
 
 /// Serves something else with each answer, for ever.
 fn ever_changing() -> u16 {
@@ -383,15 +383,15 @@ fn a_push_that_the_registry_does_not_hold_counts_for_nothing() {
 #[test]
 fn a_cache_mount_that_is_older_than_its_trial_makes_no_cold_build() {
     let Some((engine, _turn)) = engine() else { return };
-    // Somebody's mount is nobody's that a run would remove.
-    let _sweep = Sweep::new(&engine);
+    // Somebody's mount is nobody's that a run would remove; by this the test knows its own.
+    let mark = format!("old-{}", std::process::id());
     let run = RunId(format!("test-{}", std::process::id()));
     let mounts = |step: &str| format!("{FROM}\nRUN --mount=type=cache,target=/c {step}\nCOPY state /state\n");
     let place = small(
         ONE,
         &[
             ("Dockerfile", &mounts("ls /c > /seen")),
-            ("Before", &mounts("touch /c/old")),
+            ("Before", &mounts(&format!("touch /c/{mark}"))),
         ],
     );
     let tag = format!("somebodys-own:{}", std::process::id());
@@ -429,6 +429,7 @@ fn a_cache_mount_that_is_older_than_its_trial_makes_no_cold_build() {
         repeats: 1,
         options: BTreeMap::new(),
         fixture_digest: String::new(),
+        noise: None,
         scan_layers: false,
         resume: None,
     };
@@ -442,12 +443,17 @@ fn a_cache_mount_that_is_older_than_its_trial_makes_no_cold_build() {
     let ended = wait(async {
         let lock = EngineLock::take(&engine.info().await.expect("an answer").id).expect("nobody else runs");
         let cancel = CancellationToken::new();
-        let ended = runner::run(&engine, &suite, &Plan::new(&suite, 1), &settings, &cancel, &events).await;
+        let plan = Plan::new(&suite, 1);
+        let ended = Box::pin(runner::run(&engine, &suite, &plan, &settings, &cancel, &events)).await;
         drop(lock);
         ended
     });
     wait(engine.remove_image(&tag)).expect("removed");
     wait(made.remove(&engine));
+    let records = wait(engine.build_cache()).expect("an answer");
+    let marked = records.iter().filter(|record| record.description.contains(&mark));
+    let marked = marked.map(|record| record.id.clone()).collect();
+    wait(reaper::remove_all(&engine, &records, &marked)).expect("removed");
 
     ended.expect("a run");
     let told = told.into_inner().expect("nobody panics");
