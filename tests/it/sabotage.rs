@@ -272,9 +272,10 @@ fn request(context: Context, dockerfile: &str, tag: &str, build_args: &[(&str, &
 
 /// A registry that takes whatever is pushed, and afterwards has no `cold` and of `hot` another manifest than came.
 const LYING_REGISTRY: &str = r#"
-import hashlib, http.server
+import hashlib, http.server, itertools
 
 held = {}
+uploads = itertools.count()
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -315,7 +316,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.body()
-        self.answer(202, Location=self.path.split("?")[0] + "one", Range="0-0")
+        self.answer(202, Location=self.path.split("?")[0] + str(next(uploads)), Range="0-0")
 
     def do_PATCH(self):
         path = self.path.split("?")[0]
