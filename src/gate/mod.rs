@@ -129,9 +129,10 @@ fn is_open(found: &Found) -> bool {
 /// If the history can't be read, or the policy names what the run does not have.
 pub fn check(run: &PastRun, history: &History, branch: &str, policy: &Policy) -> Result<Checked, GateError> {
     policy.fits(run)?;
+    let before = history.count(run, branch)?;
     let mut judgements = Vec::new();
     for metric in &run.metrics {
-        judgements.push(judgement(run, metric, history, branch, policy)?);
+        judgements.push(judgement(run, metric, before, history, branch, policy)?);
     }
     judgements.extend(missing(run, history, branch, policy)?);
     Ok(Checked {
@@ -156,6 +157,7 @@ pub enum GateError {
 fn judgement(
     run: &PastRun,
     metric: &Metric,
+    before: usize,
     history: &History,
     branch: &str,
     policy: &Policy,
@@ -179,7 +181,7 @@ fn judgement(
         unit: metric.unit.clone(),
     };
     made.accepted = policy.accepted(&metric.scenario, &metric.name);
-    let all: Vec<(Point, f64)> = past(history, &key, run.started, &rule.nightly)?
+    let all: Vec<(Point, f64)> = past(history, &key, run.started, before, &rule.nightly)?
         .into_iter()
         .filter(|point| made.accepted.is_none_or(|since| point.started >= since))
         .filter_map(|point| self::value(&point.rounds).map(|value| (point, value)))
@@ -298,14 +300,14 @@ fn first_beyond(baseline: &Baseline, past: &[f64]) -> Option<usize> {
 }
 
 /// As much of a series as the rule looks at, oldest first, with its beginning where the rule puts it: windows of change points
-/// must lie in the same places each night.
+/// must lie in the same places each night. `all` is how many runs there are.
 fn past(
     history: &History,
     key: &SeriesKey,
     before: DateTime<Utc>,
+    all: usize,
     rule: &NightlyPolicy,
 ) -> Result<Vec<Point>, HistoryError> {
-    let all = history.count(key, before)?;
     let window = (rule.change_points.window / 2).max(1);
     // With the run itself.
     let skipped = (all + 1).saturating_sub(rule.history.max(rule.shortest + rule.recent));

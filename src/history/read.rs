@@ -222,28 +222,18 @@ impl History {
         all(&self.connection, &self.path, sql, values, branch)
     }
 
-    /// How many points a series has, of runs that began before `before` and came to their end: as many as
-    /// [`series`](Self::series) has without a limit.
+    /// How many runs of a branch began before this run, are of the same suite on the same kind of machine, and came to their
+    /// end. That is how many points its series have, unless figures were dropped or added; to count those themselves would
+    /// take reading all of them.
     ///
     /// # Errors
     /// If the history is damaged or can't be read.
-    pub fn count(&self, key: &SeriesKey, before: DateTime<Utc>) -> Result<usize, HistoryError> {
-        let sql = "SELECT count(*) FROM series JOIN identity ON identity.number = series.identity
-                   JOIN point ON point.series = series.number JOIN run ON run.number = point.run
-                   WHERE series.suite = ?1 AND series.fixture = ?2 AND series.variant = ?3 AND series.branch = ?4
-                     AND identity.text = ?5 AND scenario = ?6 AND metric = ?7 AND unit = ?8
-                     AND point.started < ?9 AND run.state = 'complete'";
-        let values = params![
-            key.suite,
-            key.fixture,
-            key.variant,
-            key.branch,
-            super::text_of(&key.identity),
-            key.scenario,
-            key.metric,
-            key.unit,
-            time(before)
-        ];
+    pub fn count(&self, of: &PastRun, branch: &str) -> Result<usize, HistoryError> {
+        let sql = "SELECT count(*) FROM run JOIN identity ON identity.number = run.identity
+                   WHERE suite = ?1 AND fixture = ?2 AND variant = ?3 AND branch = ?4 AND identity.text = ?5
+                     AND started < ?6 AND state = 'complete'";
+        let identity = super::text_of(&of.identity);
+        let values = params![of.suite, of.fixture, of.variant, branch, identity, time(of.started)];
         let counts = all(&self.connection, &self.path, sql, values, |row| row.get::<_, i64>(0))?;
         Ok(counts
             .first()

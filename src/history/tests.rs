@@ -160,8 +160,8 @@ fn a_series_is_one_figure_on_one_branch_and_machine() {
     assert_eq!(all.points[1].rounds, run(1, "main").metrics[0].rounds);
     assert_eq!(runs(all), ["main-000", "main-001", "main-002", "main-003", "main-004"]);
     // Counted are the same.
-    let late = begin() + TimeDelta::days(99);
-    assert_eq!(history.count(&key("main"), late).expect("readable"), 5);
+    assert_eq!(history.count(&run(99, "x"), "main").expect("readable"), 5);
+    assert_eq!(history.count(&run(3, "x"), "main").expect("readable"), 3);
     let before = Some(begin() + TimeDelta::days(3));
     assert_eq!(
         runs(history.series(&key("main"), before, 2).expect("readable")),
