@@ -8,16 +8,13 @@ use regex::{Captures, Regex};
 use super::pages::mirrored;
 
 /// `registry = "…"` and `url = "…"` as uv writes them. A group for what is before the address, and one for the address.
-static ADDRESS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"\b((registry|url) = ")(https?://[^"]*)""#).ok());
+static ADDRESS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"\b((registry|url) = ")(https?://[^"]*)""#).expect("a valid pattern"));
 
 /// The lock file with the addresses of the index, any of `from`, and of the files of packages that came from it, replaced by
 /// those of the mirror at `origin`. Packages from elsewhere keep their addresses.
 pub fn rewrite(text: &str, from: &[&str], origin: &str) -> String {
     let same = |a: &str, b: &str| a.trim_end_matches('/') == b.trim_end_matches('/');
-    let Some(address) = &*ADDRESS else {
-        return text.to_owned();
-    };
     let mut ours = false;
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -26,7 +23,7 @@ pub fn rewrite(text: &str, from: &[&str], origin: &str) -> String {
         }
         // A source that is an address must stay what pyproject.toml says.
         let source = line.starts_with("source = {");
-        out.push_str(&address.replace_all(line, |found: &Captures<'_>| {
+        out.push_str(&ADDRESS.replace_all(line, |found: &Captures<'_>| {
             let (before, kind, url) = (&found[1], &found[2], &found[3]);
             if kind == "registry" && from.iter().any(|from| same(url, from)) {
                 ours = true;

@@ -15,8 +15,9 @@ const SHORTEST: usize = 4;
 
 pub(super) struct Redactor {
     public: Vec<String>,
-    /// Finds the assignments of those arguments in the suite's text, whatever their values and however escaped.
-    assignments: Option<Regex>,
+    /// Finds the assignments of those arguments in the suite's text, whatever their values and however escaped. An error where
+    /// they are too many for that.
+    assignments: Result<Option<Regex>, regex::Error>,
     /// Longest first, so that a value that holds another is replaced whole.
     values: Vec<String>,
 }
@@ -66,9 +67,9 @@ impl Redactor {
         Self {
             public: suite.public_args.clone(),
             assignments: if names.is_empty() {
-                None
+                Ok(None)
             } else {
-                Regex::new(&pattern).ok()
+                Regex::new(&pattern).map(Some)
             },
             values,
         }
@@ -77,7 +78,11 @@ impl Redactor {
     /// The suite's text as it goes to disk.
     pub(super) fn suite_text(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        if let Some(assignments) = &self.assignments {
+        let Ok(assignments) = &self.assignments else {
+            // Rather nothing than what nobody has looked through.
+            return REDACTED.to_owned();
+        };
+        if let Some(assignments) = assignments {
             let with = format!("$1$2\"{REDACTED}\"");
             text = assignments.replace_all(&text, with).into_owned();
         }
