@@ -20,9 +20,13 @@ pub struct Reaped {
     pub problems: Vec<String>,
 }
 
-/// How long what is ours is tried again that the engine does not remove: it goes on for a moment with a build whose client
-/// has died, and an image that such a build is based on has a new child by the time that it is asked for.
+/// How long what is ours is tried again that the engine does not remove, from when something new was last seen: it goes on
+/// for a moment with a build whose client has died, and an image that such a build is based on has a new child by the time
+/// that it is asked for.
 const IN_THE_WAY_LIMIT: Duration = Duration::from_secs(5);
+
+/// And how long at most, whatever is seen.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// How long an engine may take to finish what nobody waits for any more.
 pub const SETTLES: Duration = Duration::from_secs(1);
@@ -38,6 +42,7 @@ pub async fn reap<E: Engine>(
     told: impl Fn(&Owned),
 ) -> Result<Reaped, super::EngineError> {
     let began = Instant::now();
+    let mut seen = began;
     let mut reaped = Reaped::default();
     let mut known = BTreeSet::new();
     loop {
@@ -47,6 +52,7 @@ pub async fn reap<E: Engine>(
         reaped.problems.clear();
         for thing in owned {
             if known.insert(thing.id.clone()) {
+                seen = Instant::now();
                 told(&thing);
             }
             let gone = match thing.kind {
@@ -60,7 +66,7 @@ pub async fn reap<E: Engine>(
                 Err(error) => reaped.problems.push(error.to_string()),
             }
         }
-        if reaped.problems.is_empty() || began.elapsed() > IN_THE_WAY_LIMIT {
+        if reaped.problems.is_empty() || seen.elapsed() > IN_THE_WAY_LIMIT || began.elapsed() > LONGEST {
             return Ok(reaped);
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

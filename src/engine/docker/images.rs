@@ -1,6 +1,6 @@
 //! Images, and what the engine says of itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use bollard::query_parameters::{InspectNetworkOptions, ListImagesOptions, RemoveImageOptions};
@@ -222,45 +222,37 @@ impl DockerEngine {
     }
 
     /// Labels are inherited by images that users build from ours: a name that is not of our making protects an
-    /// image, and only its names that are of our making are listed.
+    /// image, and only its names that are of our making are listed. Of images without a name those are listed that no other
+    /// one builds on: the rest goes with them.
     pub(super) async fn owned_images(&self) -> Result<Vec<Owned>, EngineError> {
+        let options = ListImagesOptions {
+            // The engine's own choice of those that nothing builds on holds none of a build that just went a step further.
+            all: true,
+            ..ListImagesOptions::default()
+        };
+        let images = self.docker.list_images(Some(options)).await;
+        let images = images.map_err(failed("list", "images"))?;
+        let built_on: BTreeSet<String> = images.iter().map(|image| image.parent_id.clone()).collect();
         let mut owned = Vec::new();
-        for label in [RUN_LABEL, STAND_IN_LABEL] {
-            let filters = Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
-            let options = ListImagesOptions {
-                filters,
-                ..ListImagesOptions::default()
+        for image in images {
+            let run = image.labels.get(RUN_LABEL);
+            let stand_in = image.labels.contains_key(STAND_IN_LABEL);
+            let Some(run) = run.cloned().or_else(|| stand_in.then(|| "stand-in".to_owned())) else {
+                continue;
             };
-            let images = self
-                .docker
-                .list_images(Some(options))
-                .await
-                .map_err(failed("list", "images"))?;
-            for image in images {
-                let value = image.labels.get(label).cloned().unwrap_or_default();
-                let run = if label == RUN_LABEL {
-                    value
-                } else {
-                    "stand-in".to_owned()
-                };
-                let names: Vec<_> = image
-                    .repo_tags
-                    .into_iter()
-                    .filter(|name| name != "<none>:<none>")
-                    .collect();
-                let dangling = names.is_empty();
-                let ours = names.into_iter().filter(|name| is_our_image_name(name));
-                let entry = |id: String, name: String| Owned {
-                    kind: OwnedKind::Image,
-                    id,
-                    name,
-                    run: run.clone(),
-                };
-                owned.extend(ours.map(|name| entry(name.clone(), name)));
-                if dangling && label == RUN_LABEL {
-                    owned.push(entry(image.id.clone(), image.id));
-                }
+            let mut names = image.repo_tags;
+            names.retain(|name| name != "<none>:<none>");
+            let entry = |id: String, name: String| Owned {
+                kind: OwnedKind::Image,
+                id,
+                name,
+                run: run.clone(),
+            };
+            if names.is_empty() && image.labels.contains_key(RUN_LABEL) && !built_on.contains(&image.id) {
+                owned.push(entry(image.id.clone(), image.id));
             }
+            let ours = names.into_iter().filter(|name| is_our_image_name(name));
+            owned.extend(ours.map(|name| entry(name.clone(), name)));
         }
         owned.sort();
         owned.dedup_by(|a, b| a.id == b.id);
