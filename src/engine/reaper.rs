@@ -208,6 +208,17 @@ pub fn marked_bases(records: &[CacheRecord], mark: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// BuildKit's handle on a base that has no shell to be marked with, once it was used: the one new handle on an image that
+/// no mark tells of and that is not `known`. `None` if there are more, since somebody else used an image for the first time
+/// then.
+#[must_use]
+pub fn handle_of_unmarked(new: &[CacheRecord], known: &BTreeSet<String>) -> Option<String> {
+    let marked = marked_bases(new, ANCHOR);
+    let is_candidate =
+        |record: &CacheRecord| record.is_image_layer() && !known.contains(&record.id) && !marked.contains(&record.id);
+    unless_more(new, is_candidate, 1).pop()
+}
+
 /// The given records and everything that builds on them.
 #[must_use]
 pub fn descent(records: &[CacheRecord], roots: &BTreeSet<String>) -> BTreeSet<String> {
@@ -316,6 +327,25 @@ mod tests {
             set(&["nonce", "mark", "step", "copy", "merged"])
         );
         assert!(marked_bases(&records, "bakeoff-anchor-t2").is_empty());
+    }
+
+    #[test]
+    fn a_base_without_a_mark_is_told_apart_only_while_nobody_else_uses_a_new_image() {
+        let mut new = vec![
+            record("marked", &[], "from local "),
+            record(
+                "mark",
+                &["marked"],
+                "mount / from exec /bin/sh -c : bakeoff-anchor-t1-0",
+            ),
+            record("first", &[], "from local "),
+            record("copy", &["first"], "fileop target"),
+        ];
+        assert_eq!(handle_of_unmarked(&new, &set(&[])).as_deref(), Some("first"));
+        assert_eq!(handle_of_unmarked(&new, &set(&["first"])), None);
+        new.push(record("second", &[], "from local "));
+        assert_eq!(handle_of_unmarked(&new, &set(&["first"])).as_deref(), Some("second"));
+        assert_eq!(handle_of_unmarked(&new, &set(&[])), None);
     }
 
     #[test]

@@ -368,3 +368,11 @@ pub struct CacheRecord {
     /// Whether a build uses it now.
     pub in_use: bool,
 }
+
+impl CacheRecord {
+    /// Whether it holds nothing itself, and only stands for the layers of an image that the engine has.
+    #[must_use]
+    pub fn is_image_layer(&self) -> bool {
+        self.description.trim() == "from local"
+    }
+}

@@ -12,7 +12,7 @@ use super::{RunError, Session, context};
 use crate::dockerfile::{Dockerfile, Stage};
 use crate::engine::reaper::ANCHOR;
 use crate::engine::session::Taken;
-use crate::engine::{BuildRequest, BuildTrace, Builder, Engine, EngineError, Grants};
+use crate::engine::{BuildFailure, BuildRequest, BuildTrace, Builder, Engine, EngineError, Grants};
 use crate::images::trust::{self, Trust};
 use crate::suite::Scenario;
 
@@ -131,9 +131,14 @@ impl<E: Engine> Session<'_, E> {
         }
         files.push((PathBuf::from("Dockerfile"), dockerfile.into_bytes()));
         // The classic builder leaves no record in BuildKit's cache.
-        let trace = self
+        let built = self
             .build_aside(&place.engine, &files, tag, Builder::Classic, &Taken::default())
             .await?;
+        let trace = built.map_err(|failure| EngineError::Operation {
+            operation: "make the trial's base",
+            subject: tag.to_owned(),
+            reason: failure.message,
+        })?;
         if trace
             .log
             .iter()
@@ -148,7 +153,8 @@ impl<E: Engine> Session<'_, E> {
 
     /// Marks a trial's base in BuildKit's cache: a RUN whose command, which the cache's records show, holds the nonce.
     /// What descends from the base can then be told apart, even by a later process; `taken` hears of the mark's own context.
-    /// An image without a shell can't be marked.
+    /// An image without a shell can't be marked: whether this one is such, is returned. BuildKit has a handle on it then all the
+    /// same, which is new.
     ///
     /// In an engine of the trial's own nothing needs to be told apart; but there as here the first phase shall not be the
     /// first that BuildKit ever builds, nor the first thing that it does with the base.
@@ -159,11 +165,13 @@ impl<E: Engine> Session<'_, E> {
         tag: &str,
         nonce: &str,
         taken: &Taken,
-    ) -> Result<(), RunError> {
+    ) -> Result<bool, RunError> {
         let dockerfile = format!("FROM {base}\nRUN : {ANCHOR}{nonce}\n");
         let files = [(PathBuf::from("Dockerfile"), dockerfile.into_bytes())];
-        let _ = self.build_aside(engine, &files, tag, Builder::Buildkit, taken).await;
-        Ok(engine.remove_image(tag).await?)
+        let built = self.build_aside(engine, &files, tag, Builder::Buildkit, taken).await?;
+        engine.remove_image(tag).await?;
+        // A step that failed had the base to run on.
+        Ok(built.is_err_and(|failure| failure.step.is_some_and(|step| step.contains(ANCHOR))))
     }
 
     async fn build_aside(
@@ -173,7 +181,7 @@ impl<E: Engine> Session<'_, E> {
         tag: &str,
         builder: Builder,
         taken: &Taken,
-    ) -> Result<BuildTrace, RunError> {
+    ) -> Result<Result<BuildTrace, Box<BuildFailure>>, RunError> {
         let ready = context::of_files(files, builder, tag, taken)?;
         let request = BuildRequest {
             context: ready.context.clone(),
@@ -189,16 +197,7 @@ impl<E: Engine> Session<'_, E> {
             compression: None,
             limit: ASIDE_LIMIT,
         };
-        let built = engine.build(&request, &|_| {}).await;
-        built.map_err(|failure| {
-            let operation = "make the trial's base";
-            EngineError::Operation {
-                operation,
-                subject: tag.to_owned(),
-                reason: failure.message,
-            }
-            .into()
-        })
+        Ok(engine.build(&request, &|_| {}).await)
     }
 }
 

@@ -7,7 +7,7 @@ use super::event::Cleanup;
 use super::trial::Cache;
 use super::{Session, Trial};
 use crate::engine::reaper::{self, ANCHOR};
-use crate::engine::{CacheRecord, Engine, Owned, OwnedKind};
+use crate::engine::{CacheRecord, Engine, EngineError, Owned, OwnedKind};
 use crate::units::Bytes;
 
 /// Removes everything that carries the run's label, but for the network that further trials need, and the containers in which stand-ins are made; what fails stays for
@@ -39,6 +39,15 @@ impl Cache {
         records
     }
 
+    /// Notes the handle on a base without a shell that was just used for the first time, if it can be told.
+    pub(super) async fn note_unmarked<E: Engine>(&mut self, engine: &E) -> Result<(), EngineError> {
+        if self.before.is_some() {
+            let new = self.new_in(engine.build_cache().await?);
+            self.unmarked.extend(reaper::handle_of_unmarked(&new, &self.unmarked));
+        }
+        Ok(())
+    }
+
     /// Removes the contexts of a trial that was not set up to its end. What fails stays.
     pub(super) async fn remove_contexts<E: Engine>(&self, engine: &E) {
         let sources = self.taken.sources();
@@ -63,7 +72,7 @@ impl<E: Engine> Trial<'_, E> {
             cleanup.problems.push(problem);
             return cleanup;
         }
-        let mut note = |done: Result<(), crate::engine::EngineError>| {
+        let mut note = |done: Result<(), EngineError>| {
             if let Err(error) = done {
                 cleanup.problems.push(error.to_string());
             }
@@ -103,10 +112,11 @@ impl<E: Engine> Trial<'_, E> {
         cleanup
     }
 
-    async fn clear_cache(&self, cleanup: &mut Cleanup) -> Result<(), crate::engine::EngineError> {
+    async fn clear_cache(&self, cleanup: &mut Cleanup) -> Result<(), EngineError> {
         let engine = self.session.engine;
         let new = self.cache.new_in(engine.build_cache().await?);
-        let roots = reaper::marked_bases(&new, &format!("{ANCHOR}{}-", self.nonce));
+        let mut roots = reaper::marked_bases(&new, &format!("{ANCHOR}{}-", self.nonce));
+        roots.extend(self.cache.unmarked.iter().cloned());
         let mut ours = reaper::descent(&new, &roots);
         let namespace = format!("bakeoff-{}", self.nonce);
         ours.extend(reaper::mounts_of(&new, |name| name == namespace));

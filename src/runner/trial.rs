@@ -79,6 +79,8 @@ pub(super) struct Cache {
     pub before: Option<Vec<CacheRecord>>,
     /// The contexts that builders have taken, those of builds too that were given up.
     pub taken: Taken,
+    /// The engine's handles on those of its bases that have no shell to be marked with.
+    pub unmarked: BTreeSet<String>,
 }
 
 impl<'s, E: Engine> Trial<'s, E> {
@@ -148,9 +150,10 @@ impl<'s, E: Engine> Trial<'s, E> {
             bases.push(tag.clone());
             if scenario.builder == Builder::Buildkit {
                 let mark = format!("bakeoff-mark:{number}");
-                session
-                    .mark_base(&place.engine, &tag, &mark, &number, &cache.taken)
-                    .await?;
+                let marking = session.mark_base(&place.engine, &tag, &mark, &number, &cache.taken);
+                if marking.await? {
+                    cache.note_unmarked(session.engine).await?;
+                }
             }
             replacement.insert(reference, tag);
         }

@@ -7,6 +7,8 @@ mod export;
 mod failures;
 mod filesync;
 mod gate_command;
+#[path = "../../examples/inventory/held.rs"]
+mod held;
 mod history_command;
 mod isolated;
 mod layers;

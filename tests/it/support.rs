@@ -1,5 +1,6 @@
 //! A folder to work in, a small suite to write into it, and the program to run there.
 
+use std::collections::BTreeSet;
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -13,6 +14,8 @@ use bakeoff::engine::{Engine as _, ImageStore, Owned, OwnedKind, Powers, RUN_LAB
 use bakeoff::images::{BaseImages, Source};
 use bakeoff::runner::event::PhaseRecord;
 use tempfile::TempDir;
+
+use crate::held::held;
 
 /// A folder of its own for a test.
 pub struct Place {
@@ -186,13 +189,50 @@ pub fn small(more: &str, dockerfiles: &[(&str, &str)]) -> Place {
 /// One test at a time may run builds: a run locks the engine.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// A test's turn to use the engine. At its end the engine must hold what it held before, but for what bakeoff may keep.
+pub struct Turn {
+    engine: DockerEngine,
+    before: BTreeSet<String>,
+    _exclusive: MutexGuard<'static, ()>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // What a test that failed has left tells nothing.
+        if std::thread::panicking() {
+            return;
+        }
+        let began = Instant::now();
+        loop {
+            let after = wait(held(&self.engine)).expect("an answer");
+            let changed: Vec<_> = self.before.symmetric_difference(&after).collect();
+            if changed.is_empty() {
+                return;
+            }
+            // An engine finishes a moment after whoever gave up.
+            assert!(
+                began.elapsed() < Duration::from_secs(5),
+                "these are left or gone: {changed:#?}"
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
 /// An engine and the turn to use it. `None` where no engine answers, unless the environment says that one must
 /// (`scripts/test` does, so that no test skips itself in CI).
-pub fn engine() -> Option<(DockerEngine, MutexGuard<'static, ()>)> {
+pub fn engine() -> Option<(DockerEngine, Turn)> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let found = DockerEngine::from_environment().and_then(|engine| wait(engine.info()).map(|_| engine));
     match found {
-        Ok(engine) => Some((engine, turn)),
+        Ok(engine) => {
+            let turn = Turn {
+                engine: engine.clone(),
+                before: wait(held(&engine)).expect("an answer"),
+                _exclusive: turn,
+            };
+            Some((engine, turn))
+        }
         Err(error) => {
             assert!(
                 std::env::var_os("BAKEOFF_REQUIRE_DOCKER").is_none(),
@@ -254,7 +294,7 @@ pub struct Alone {
     /// Its process, whose network the program has to be in.
     process: u32,
     script: std::process::Child,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Alone {

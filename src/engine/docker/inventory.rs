@@ -12,9 +12,6 @@ use crate::engine::{CacheRecord, EngineError, RUN_LABEL, STAND_IN_LABEL, reaper}
 /// Networks that the engine makes anew, under new ids, whenever it starts.
 const BUILT_IN_NETWORKS: [&str; 3] = ["bridge", "host", "none"];
 
-/// How BuildKit describes its handle on a layer of an image that the engine has.
-const FROM_IMAGE: &str = "from local";
-
 impl DockerEngine {
     pub(super) async fn list_everything(&self) -> Result<Inventory, EngineError> {
         let mut things = self.all_images().await?;
@@ -133,7 +130,7 @@ fn cache_things(records: Vec<CacheRecord>) -> BTreeSet<Thing> {
             Owner::Somebody
         },
         // The description holds commands, with whatever stands in them.
-        name: if record.description.trim() == FROM_IMAGE {
+        name: if record.is_image_layer() {
             IMAGE_LAYER.to_owned()
         } else {
             record.kind
