@@ -3,10 +3,13 @@
 
 use crate::journal::RunLog;
 use crate::stats::{self, ComparePolicy, Comparison, Pairs, PositiveSample, Question, Sample, SampleError};
-use crate::suite::nearest;
 use crate::units::RunId;
 
 use super::{Figure, RowKind, drift, figures};
+
+mod baseline;
+
+pub use baseline::Baselines;
 
 /// What is compared with what.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +20,8 @@ pub struct Compared {
     pub run: RunId,
     /// What every row's second figure is: a scenario's or a run's name.
     pub baseline: String,
+    /// The same for a sentence, which says too what a scenario and its baseline have in common.
+    pub baseline_told: String,
     /// Whether the suite declares its questions; else every phase is one.
     pub declared: bool,
     /// How many rows were tested together, and so share the level.
@@ -57,6 +62,8 @@ impl Design {
 pub struct ComparedRow {
     /// The scenario's full name.
     pub scenario: String,
+    /// The full name of the scenario that it is compared with: another one of the run, or itself in another run.
+    pub baseline: String,
     /// The table's row.
     pub metric: String,
     /// What it is.
@@ -147,28 +154,32 @@ impl CompareError {
     }
 }
 
-/// Compares every scenario of a run with one of them, round by round.
+/// Compares every scenario of a run with one of them, round by round; with [one for each value of a factor](Baselines::named)
+/// if the name stands for several.
 ///
 /// # Errors
 /// If there is no such scenario, or nothing to compare.
 pub fn within_run(log: &RunLog, baseline: &str, policy: ComparePolicy) -> Result<Compared, CompareError> {
-    let baseline = scenario_named(log, baseline)?;
+    let baselines = Baselines::named(log, baseline)?;
     let figures = figures(log);
-    let of_baseline = |metric: &str| of(&figures, &baseline, metric);
     let mut asked = Vec::new();
-    for figure in figures.iter().filter(|figure| figure.scenario != baseline) {
-        let Some(other) = of_baseline(&figure.metric) else {
+    for figure in &figures {
+        let baseline = baselines.of(&figure.scenario);
+        let Some(other) = baseline.and_then(|baseline| of(&figures, baseline, &figure.metric)) else {
             continue;
         };
         let question = pairs(&figure.points, &other.points).map(Question::Paired);
         asked.push(Asked::new(log, figure, other, None, question));
     }
-    let only = |figures: &[Figure]| figures.iter().all(|figure| figure.scenario == baseline);
-    if !figures.is_empty() && only(&figures) {
-        let (name, between) = (baseline, false);
+    let is_alone = |figure: &Figure| baselines.of(&figure.scenario).is_none();
+    if !figures.is_empty() && figures.iter().all(is_alone) {
+        let (name, between) = (baselines.name, false);
         return Err(CompareError::NoSecondScenario { name, between });
     }
-    Ok(compared(Design::WithinRun, log, baseline, asked, policy)?.with_notes(&[log]))
+    let told = baselines.told();
+    let mut compared = compared(Design::WithinRun, log, baselines.name, asked, policy)?.with_notes(&[log]);
+    compared.baseline_told = told;
+    Ok(compared)
 }
 
 /// Compares a run with another one, scenario by scenario. On machines that differ, which must be allowed, what is compared are
@@ -308,6 +319,7 @@ impl Asked {
         Self {
             row: ComparedRow {
                 scenario: figure.scenario.clone(),
+                baseline: other.scenario.clone(),
                 metric: figure.metric.clone(),
                 kind: figure.kind,
                 medians: (median, of_other),
@@ -348,6 +360,7 @@ fn compared(
     Ok(Compared {
         design,
         run: log.header.run.clone(),
+        baseline_told: baseline.clone(),
         baseline,
         declared: !log.header.questions.is_empty(),
         family: family.len(),
@@ -367,28 +380,11 @@ impl Compared {
 }
 
 /// The full name of the scenario that the user means: by that name, or by its name in the suite if that is only one.
-///
-/// # Errors
-/// If there is none, or several.
-pub fn scenario_named(log: &RunLog, name: &str) -> Result<String, CompareError> {
-    let scenarios = &log.header.scenarios;
-    if let Some(scenario) = scenarios.iter().find(|scenario| scenario.name == name) {
-        return Ok(scenario.name.clone());
-    }
-    let fitting = scenarios.iter().filter(|scenario| scenario.base_name == name);
-    let fitting: Vec<String> = fitting.map(|scenario| scenario.name.clone()).collect();
-    let name = name.to_owned();
+fn scenario_named(log: &RunLog, name: &str) -> Result<String, CompareError> {
+    let fitting = baseline::fitting(log, name)?;
     match &fitting[..] {
-        [one] => Ok(one.clone()),
-        [] => {
-            let known: Vec<String> = scenarios.iter().map(|scenario| scenario.name.clone()).collect();
-            Err(CompareError::UnknownScenario {
-                nearest: nearest(&name, known.iter().map(String::as_str)),
-                name,
-                known,
-            })
-        }
-        _ => Err(CompareError::AmbiguousScenario { name, fitting }),
+        [one] => Ok(one.name.clone()),
+        several => Err(baseline::ambiguous(name, several)),
     }
 }
 

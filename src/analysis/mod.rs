@@ -38,9 +38,7 @@ pub use attribution::{
     Attribution, BuildTime, CacheBreak, InstructionRef, Origin, PhaseUse, ResourceUse, Root, StepCell, StepRow,
     StepState, attributions,
 };
-pub use comparison::{
-    Answer, CompareError, Compared, ComparedRow, Design, between_runs, pairs, scenario_named, within_run,
-};
+pub use comparison::{Answer, Baselines, CompareError, Compared, ComparedRow, Design, between_runs, pairs, within_run};
 pub use downloads::{By, Downloads, Tally};
 pub use elapsed::round_time;
 pub use figures::{Figure, drift, figures};

@@ -336,7 +336,8 @@ pub(super) struct Compare {
     /// The run to compare it with
     #[arg(value_name = "BASELINE", required_unless_present = "baseline_scenario")]
     pub(super) baseline: Option<String>,
-    /// Compare the run's scenarios with this one of them; across machines, the one to which ratios are taken
+    /// Compare the run's scenarios with this one of them; where it was measured with several values of a factor, each with the
+    /// one of the same value. Across machines, the one to which ratios are taken
     #[arg(long, value_name = "NAME")]
     pub(super) baseline_scenario: Option<String>,
     /// Compare runs of machines that differ, by the ratios between their scenarios

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{Compare, ListFormat, Power};
 use super::{Failure, paths, print, style};
-use crate::analysis::{self, Figure, RowKind, figures};
+use crate::analysis::{self, Baselines, Figure, RowKind, figures};
 use crate::journal::{self, RunLog};
 use crate::report;
 use crate::stats::{ComparePolicy, Effect, Level, Noise, Pairs};
@@ -59,21 +59,24 @@ pub(super) fn power(arguments: &Power) -> Result<(), Failure> {
             && (log.header.questions.is_empty() || log.header.questions.contains(&figure.metric))
     };
     let times: Vec<&Figure> = figures.iter().filter(asked).collect();
-    let baseline = if let Some(name) = &arguments.baseline_scenario {
-        analysis::scenario_named(&log, name)?
-    } else {
-        let first = log.header.scenarios.first();
-        first.map(|scenario| scenario.name.clone()).unwrap_or_default()
+    let baselines = match (&arguments.baseline_scenario, log.header.scenarios.first()) {
+        (Some(name), _) => Baselines::named(&log, name)?,
+        (None, None) => return Err(Failure::NothingToCompare(log.header.run.0)),
+        (None, Some(first)) => {
+            Baselines::named(&log, &first.base_name).or_else(|_| Baselines::named(&log, &first.name))?
+        }
     };
     let pairs_of = |metric: &str| -> Vec<(&Figure, Pairs)> {
-        let of_metric: Vec<&&Figure> = times.iter().filter(|figure| figure.metric == metric).collect();
-        let Some(of_baseline) = of_metric.iter().find(|figure| figure.scenario == baseline) else {
-            return Vec::new();
+        let of_metric: Vec<&Figure> = times.iter().copied().filter(|figure| figure.metric == metric).collect();
+        let with_baseline = |figure: &Figure| {
+            let baseline = baselines.of(&figure.scenario)?;
+            let other = of_metric.iter().find(|other| other.scenario == baseline)?;
+            analysis::pairs(&figure.points, &other.points).ok()
         };
-        let others = of_metric.iter().filter(|figure| figure.scenario != baseline);
-        others
-            .filter_map(|figure| Some((**figure, analysis::pairs(&figure.points, &of_baseline.points).ok()?)))
-            .collect()
+        let paired = of_metric
+            .iter()
+            .filter_map(|figure| Some((*figure, with_baseline(figure)?)));
+        paired.collect()
     };
     let mut metrics: Vec<&str> = times.iter().map(|figure| figure.metric.as_str()).collect();
     metrics.dedup();
@@ -88,7 +91,7 @@ pub(super) fn power(arguments: &Power) -> Result<(), Failure> {
         .map(|(figure, pairs)| Needed {
             scenario: figure.scenario.clone(),
             metric: figure.metric.clone(),
-            baseline: baseline.clone(),
+            baseline: baselines.of(&figure.scenario).unwrap_or_default().to_owned(),
             rounds: pairs.rounds().len(),
             takes: Noise::observed(pairs)
                 .map(|noise| noise.rounds_needed(arguments.effect, level, Level::NINETY_PERCENT)),
@@ -100,7 +103,7 @@ pub(super) fn power(arguments: &Power) -> Result<(), Failure> {
     };
     print(&match arguments.format {
         ListFormat::Json => json(&needed, arguments.effect, &takes),
-        ListFormat::Terminal => lines(&needed, arguments.effect, &takes),
+        ListFormat::Terminal => lines(&needed, &baselines, arguments.effect, &takes),
     })
 }
 
@@ -134,11 +137,11 @@ impl Takes {
     }
 }
 
-fn lines(all: &[Needed], effect: Effect, run: &Takes) -> String {
+fn lines(all: &[Needed], baselines: &Baselines, effect: Effect, run: &Takes) -> String {
     let mut text = format!(
         "Rounds that it takes to find a difference of {} in nine of ten runs, each scenario with {}:\n\n",
         crate::report::percent(effect.share()),
-        all[0].baseline
+        baselines.told()
     );
     let width = |of: &dyn Fn(&Needed) -> &str| {
         all.iter()

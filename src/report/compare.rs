@@ -71,7 +71,7 @@ fn markdown(compared: &Compared, out: &mut impl Write) -> io::Result<()> {
 
 fn title(compared: &Compared) -> String {
     match compared.design {
-        Design::WithinRun => format!("Run {}: each scenario with {}", compared.run.0, compared.baseline),
+        Design::WithinRun => format!("Run {}: each scenario with {}", compared.run.0, compared.baseline_told),
         Design::BetweenRuns | Design::BetweenMachines => format!("Run {} with {}", compared.run.0, compared.baseline),
     }
 }
@@ -160,7 +160,8 @@ fn words(comparison: &Comparison) -> String {
             } else {
                 format!("{subject} and {baseline}")
             };
-            format!("inconclusive: {have} rounds, an answer takes {needed_rounds} or more")
+            let unit = if have == "1" { "round" } else { "rounds" };
+            format!("inconclusive: {have} {unit}, an answer takes {needed_rounds} or more")
         }
     }
 }
@@ -243,6 +244,7 @@ fn json_row(row: &ComparedRow) -> Value {
     json!({
         "metric": row.metric,
         "scenario": row.scenario,
+        "baseline_scenario": row.baseline,
         "unit": row.kind.unit(),
         "median": row.medians.0,
         "baseline_median": row.medians.1,

@@ -154,6 +154,57 @@ fn what_can_t_be_compared_says_why() {
 }
 
 #[test]
+fn a_name_for_several_values_of_a_factor_means_the_one_with_the_same_value() {
+    let rounds = "1 1.1 1 1.2 1 1.1 1.3 1";
+    let mut log = sample::run(&format!(
+        "
+                   | a[link=1gbit] | a[link=10mbit] | b[link=1gbit] | b[link=10mbit] | c
+        cold build | {rounds} | 5 5.1 5 5.2 5 5.1 5.3 5 | 2 2.1 2 2.2 2 2.1 2.3 2 | 4 4.1 4 4.2 4 4.1 4.3 4 | {rounds}
+    "
+    ));
+    for scenario in &mut log.header.scenarios {
+        if let Some((name, value)) = scenario.name.clone().split_once("[link=") {
+            scenario.base_name = name.into();
+            scenario.factors = vec![("link".into(), value.trim_end_matches(']').into())];
+        }
+    }
+    // What has no such factor could be compared with either.
+    assert!(matches!(
+        within_run(&log, "a", policy()),
+        Err(CompareError::AmbiguousScenario { fitting, .. }) if fitting == ["a[link=1gbit]", "a[link=10mbit]"]
+    ));
+    log.header.scenarios.truncate(4);
+    log.phases.retain(|phase| phase.trial.scenario != "c");
+    let compared = within_run(&log, "a", policy()).expect("comparable");
+    assert_eq!(
+        (compared.baseline.as_str(), compared.baseline_told.as_str()),
+        ("a", "a at the same link")
+    );
+    let builds = compared.rows.iter().filter(|row| row.metric == "cold build");
+    let builds: Vec<_> = builds
+        .map(|row| {
+            (
+                row.scenario.as_str(),
+                row.baseline.as_str(),
+                row.medians.0 > row.medians.1,
+            )
+        })
+        .collect();
+    assert_eq!(
+        builds,
+        [
+            ("b[link=1gbit]", "a[link=1gbit]", true),
+            ("b[link=10mbit]", "a[link=10mbit]", false),
+        ]
+    );
+    assert_eq!(compared.family, 2);
+    // By its whole name one of them is meant for all.
+    let one = within_run(&log, "a[link=1gbit]", policy()).expect("comparable");
+    assert_eq!(one.family, 3);
+    assert_eq!(one.baseline_told, "a[link=1gbit]");
+}
+
+#[test]
 fn one_scenario_has_nothing_to_be_compared_with() {
     let mut one = eight();
     one.header.scenarios.truncate(1);
