@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::runner::event::{Change, Failure, Round, Seam, TrialKey};
+use crate::stats::{Level, fewest_rounds};
 use crate::units::{Bytes, Nanos};
 
 use super::clean::clean;
@@ -231,9 +232,11 @@ impl Note {
             Self::Host(note) => note.text(),
             Self::Noise(note) => note.text(),
             Self::Outlier(outlier) => outlier.text(),
-            Self::SingleRound => "Every figure comes from a single round: there is no spread, and differences between \
-                                  approaches, also as ratios in brackets, allow no conclusion. Use --rounds 5 or more."
-                .into(),
+            Self::SingleRound => format!(
+                "Every figure comes from a single round: there is no spread, and differences between approaches, also as ratios \
+                 in brackets, allow no conclusion. Use --rounds {} or more.",
+                fewest_rounds(Level::FIVE_PERCENT, 1)
+            ),
             Self::PlainRatios { rounds } => format!(
                 "Ratios in brackets are medians divided by the row's smallest median. They are plain ratios of at \
                  most {rounds} rounds; whether a difference is more than chance shows only with more rounds."

@@ -21,6 +21,8 @@ pub(super) struct Bar {
     pub text: String,
     /// Whether it is set off from the others.
     pub strong: bool,
+    /// What has its colour in common.
+    pub group: usize,
 }
 
 /// Okabe & Ito's colours, told apart with every kind of colour vision; without their black, which a dark page hides
@@ -105,7 +107,8 @@ fn draw(svg: &mut String, bars: &[Bar]) -> Result<(), DrawingAreaErrorKind<std::
         .draw()?;
 
     let mut top = slots;
-    for (bar, color) in bars.iter().zip(PALETTE.iter().cycle()) {
+    for bar in bars {
+        let color = PALETTE[bar.group % PALETTE.len()];
         // From the top of its slot: the name, the bar, a gap.
         let (name, upper, middle, lower) = (top - 0.24, top - 0.46, top - 0.65, top - 0.84);
         top -= 1.0;

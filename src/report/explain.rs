@@ -74,13 +74,15 @@ fn terminal(attribution: &Attribution, phase: Option<&str>, style: Style, out: &
         }
         writeln!(out, "\n{}", wrapped(layers::CAPTION, width))?;
     }
-    let travelled = travelled_lines(attribution, phase);
+    let (travelled, computed) = travelled_lines(attribution, phase);
     if !travelled.is_empty() {
         writeln!(out, "\n{}\n", strong("Travelled", style.color))?;
         for line in &travelled {
             writeln!(out, "{}", wrapped(line, width))?;
         }
-        writeln!(out, "\n{}", wrapped(travelled::COMPUTED, width))?;
+    }
+    if let Some(text) = computed {
+        writeln!(out, "\n{}", wrapped(text, width))?;
     }
     Ok(())
 }
@@ -110,10 +112,11 @@ fn layer_lines(of: &Layers, width: usize) -> Vec<String> {
 }
 
 /// What travelled in the phases that are shown: in all, or in the one with this name.
-fn travelled_lines(attribution: &Attribution, phase: Option<&str>) -> Vec<String> {
+/// And what must be known of computed times, if there are some.
+fn travelled_lines(attribution: &Attribution, phase: Option<&str>) -> (Vec<String>, Option<&'static str>) {
     let of = attribution.travelled.iter().cloned();
     let shown: Vec<_> = of.filter(|of| phase.is_none_or(|phase| phase == of.phase)).collect();
-    travelled::lines(&shown)
+    (travelled::lines(&shown), travelled::computed(&shown))
 }
 
 fn markdown(attribution: &Attribution, phase: Option<&str>, out: &mut impl Write) -> io::Result<()> {
@@ -132,13 +135,13 @@ fn markdown(attribution: &Attribution, phase: Option<&str>, out: &mut impl Write
     if let Some(of) = attribution.layers.as_ref().filter(|_| phase.is_none()) {
         super::markdown::layers(of, out)?;
     }
-    let travelled = travelled_lines(attribution, phase);
+    let (travelled, computed) = travelled_lines(attribution, phase);
     for (number, line) in travelled.iter().enumerate() {
         let gap = if number == 0 { "\n" } else { "" };
         writeln!(out, "{gap}- {}", super::markdown::escaped(line))?;
     }
-    if !travelled.is_empty() {
-        writeln!(out, "\n{}", super::markdown::escaped(travelled::COMPUTED))?;
+    if let Some(text) = computed {
+        writeln!(out, "\n{}", super::markdown::escaped(text))?;
     }
     Ok(())
 }

@@ -146,6 +146,13 @@ fn charts(report: &Report) -> Result<Vec<Markup>, ReportError> {
 }
 
 fn bars(report: &Report, row: &Row) -> Vec<Bar> {
+    // One colour for a scenario with all values of its factors.
+    let mut groups: Vec<&str> = Vec::new();
+    for column in &report.columns {
+        if !groups.contains(&column.base_name.as_str()) {
+            groups.push(&column.base_name);
+        }
+    }
     report
         .columns
         .iter()
@@ -156,6 +163,10 @@ fn bars(report: &Report, row: &Row) -> Vec<Bar> {
             whisker: cell.summary().and_then(crate::stats::Summary::spread),
             text: text::cell(row.kind, cell).main,
             strong: cell.is_best(),
+            group: groups
+                .iter()
+                .position(|name| *name == column.base_name)
+                .unwrap_or_default(),
         })
         .collect()
 }
@@ -241,7 +252,7 @@ fn travelled_table(report: &Report) -> Markup {
         @if !rows.is_empty() {
             section aria-labelledby="travelled" {
                 h2 #travelled { "What travelled" }
-                p.hint { (travelled::CAPTION) " " (travelled::COMPUTED) }
+                p.hint { (travelled::caption(report)) }
                 div.scroll tabindex="0" role="region" aria-label="What travelled" {
                     table.steps {
                         thead {

@@ -199,12 +199,7 @@ fn write_travelled(report: &Report, out: &mut impl Write) -> io::Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "\n## What travelled\n\n{} {}\n",
-        travelled::CAPTION,
-        travelled::COMPUTED
-    )?;
+    writeln!(out, "\n## What travelled\n\n{}\n", travelled::caption(report))?;
     write_columns(report, out)?;
     for row in rows {
         let cells: Vec<&str> = row

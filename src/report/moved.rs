@@ -87,9 +87,7 @@ fn texts(moved: &Moved) -> Vec<String> {
     let new = moved.new_bytes;
     texts.extend(new.map(|bytes| format!("It sent {bytes} of layers that the registry did not have.")));
     texts.extend(travelled::lines(moved.travelled.as_slice()));
-    if moved.travelled.iter().any(|of| !of.links.is_empty()) {
-        texts.push(travelled::COMPUTED.to_owned());
-    }
+    texts.extend(travelled::computed(&moved.travelled).map(str::to_owned));
     let used = moved.resources.as_ref();
     texts.extend(used.and_then(|used| attribution::resources(used, None)));
     texts

@@ -4,11 +4,21 @@ use crate::analysis::{LinkTime, Report, Travelled};
 use crate::units::Nanos;
 
 /// What the table is of.
-pub(super) const CAPTION: &str = "Median of the rounds, counted where it went through: downloads at the mirror, the context where \
+const CAPTION: &str = "Median of the rounds, counted where it went through: downloads at the mirror, the context where \
                                   it was sent, layers and configurations at the registry.";
 
-/// What the computed rows are.
-pub(super) const COMPUTED: &str = "Times at a bandwidth are computed, not measured: from what this machine took and the bytes that \
+/// What the computed rows are, if there are some.
+pub(super) fn computed<'t>(of: impl IntoIterator<Item = &'t Travelled>) -> Option<&'static str> {
+    of.into_iter().any(|of| !of.links.is_empty()).then_some(COMPUTED)
+}
+
+/// The caption of all scenarios' table.
+pub(super) fn caption(report: &Report) -> String {
+    let all = report.attributions.iter().flat_map(|of| &of.travelled);
+    [CAPTION].into_iter().chain(computed(all)).collect::<Vec<_>>().join(" ")
+}
+
+const COMPUTED: &str = "Times at a bandwidth are computed, not measured: from what this machine took and the bytes that \
                                    were sent. The first is if all work overlaps with the transfer, the second if none does.";
 
 /// A row of the table: what travelled, or how long it would take, in every scenario.
