@@ -3,7 +3,7 @@
 
 use crate::engine::{LayerOutcome, LayerPull, LayerPush, PullOutcome, Stretch};
 use crate::journal::RunLog;
-use crate::runner::event::{PhaseHead, PhaseRecord, ScenarioHead};
+use crate::runner::event::{Manifest, PhaseHead, PhaseRecord, ScenarioHead};
 use crate::units::{Bytes, Nanos};
 
 use super::attribution::{ResourceUse, measured, median, resources_of};
@@ -25,8 +25,8 @@ pub struct Moved {
     pub parts: Vec<(&'static str, Nanos)>,
     /// Whether the parts and the layers are told by when the lines of the engine's answer arrived, and so are approximate.
     pub by_arrival: bool,
-    /// Of a push or a pull the layers, in the order in which the engine named them; empty if their number was not always the
-    /// same.
+    /// Of a push or a pull the layers, lowest first where the engine names them by their blobs, else in the order in which it
+    /// names them; empty if their number was not always the same.
     pub layers: Vec<MovedLayer>,
     /// Of a push the bytes of the layers that the registry did not have, by its manifests.
     pub new_bytes: Option<Bytes>,
@@ -76,13 +76,15 @@ fn of_phase(log: &RunLog, scenario: &ScenarioHead, head: &PhaseHead) -> Option<M
     if records.is_empty() {
         return None;
     }
-    let of_pushes = records
-        .iter()
-        .filter_map(|record| Some(record.push.as_ref()?.layers.iter().map(pushed).collect()));
-    let of_pulls = records
-        .iter()
-        .filter_map(|record| Some(record.pull.as_ref()?.layers.iter().map(pulled).collect()));
-    let traces: Vec<Vec<Told>> = of_pushes.chain(of_pulls).collect();
+    let traces = records.iter().filter_map(|record| {
+        let told: Vec<Told> = match (&record.push, &record.pull) {
+            (Some(push), _) => push.layers.iter().map(pushed).collect(),
+            (None, Some(pull)) => pull.layers.iter().map(pulled).collect(),
+            (None, None) => return None,
+        };
+        Some(in_order(told, manifest_of(log, record, head)))
+    });
+    let traces: Vec<Vec<Told>> = traces.collect();
     let of_each: Vec<Vec<(&'static str, Nanos)>> = records.iter().filter_map(|record| parts(record)).collect();
     let names = of_each.first().into_iter().flatten().map(|(name, _)| *name);
     let part = |(at, name): (usize, &'static str)| (name, median(of_each.iter().map(|parts| parts[at].1.0).collect()));
@@ -100,6 +102,37 @@ fn of_phase(log: &RunLog, scenario: &ScenarioHead, head: &PhaseHead) -> Option<M
         travelled: travelled::of_phase(log, scenario, head),
         resources: resources_of(log, scenario, &head.name),
     })
+}
+
+/// What the registry holds of the image of a push or a pull in one round.
+fn manifest_of<'l>(log: &'l RunLog, record: &'l PhaseRecord, head: &PhaseHead) -> Option<&'l Manifest> {
+    let is_its_push = |name: &str| {
+        let mut phases = log.header.journey.iter();
+        phases.any(|phase| phase.kind == "push" && phase.image == head.image && phase.name == name)
+    };
+    let of_trial = log.phases.iter().filter(|other| other.trial == record.trial);
+    let mut pushes = of_trial.filter(|other| is_its_push(&other.phase));
+    let own = record.manifest.as_ref();
+    own.or_else(|| pushes.find_map(|push| push.manifest.as_ref()))
+}
+
+/// Layers in the manifest's order, where the engine names them by the beginning of their blobs' digests: one with containerd's
+/// image store names them in any order, another one in each round, and configuration and manifest among them. Graph drivers
+/// push layers under other names, always in the image's order.
+fn in_order<'l>(mut told: Vec<Told<'l>>, manifest: Option<&Manifest>) -> Vec<Told<'l>> {
+    let place = |id: &str| {
+        let mut digests = manifest?.layers.iter().map(|(digest, _)| digest);
+        digests.position(|digest| {
+            digest
+                .strip_prefix("sha256:")
+                .is_some_and(|hex| !id.is_empty() && hex.starts_with(id))
+        })
+    };
+    if told.iter().any(|layer| place(layer.id).is_some()) {
+        told.retain(|layer| place(layer.id).is_some());
+        told.sort_by_key(|layer| place(layer.id));
+    }
+    told
 }
 
 /// The parts of one round.
@@ -334,6 +367,52 @@ mod tests {
         );
         let preparing = ("preparing", Some(seconds(0.5)));
         assert_eq!(push.layers[1].times, [("pushing", None), preparing, ("waiting", None)]);
+    }
+
+    #[test]
+    fn layers_that_an_engine_names_in_any_order_are_the_manifests() {
+        let mut log = sample::full();
+        let digest = |start: &str| format!("sha256:{start}{}", "0".repeat(52));
+        for (round, record) in log
+            .phases
+            .iter_mut()
+            .filter(|record| record.phase == "cold push")
+            .enumerate()
+        {
+            // The user's layer is another one in each round; the base's and the configuration come in any order.
+            let own = format!("{round:012}");
+            let layer = |id: &str, seconds: f64| LayerPush {
+                id: id.into(),
+                outcome: LayerOutcome::Pushed,
+                pushing: Some(Stretch {
+                    from: Nanos(0),
+                    to: Nanos::from_seconds(seconds),
+                }),
+                ..LayerPush::default()
+            };
+            let mut layers = vec![
+                layer("ba5e00000000", 1.0),
+                layer(&own, 30.0),
+                layer("c0ff16000000", 0.1),
+            ];
+            layers.rotate_left(round % 3);
+            record.push = Some(PushTrace {
+                wall: record.wall,
+                layers,
+                ..PushTrace::default()
+            });
+            record.manifest = Some(Manifest {
+                layers: vec![(digest("ba5e00000000"), Bytes(1)), (digest(&own), Bytes(30))],
+                ..Manifest::default()
+            });
+        }
+        let push = told(&log, "cold push").expect("measured");
+        assert!(push.rounds > 1);
+        let pushing = |layer: &MovedLayer| layer.times[0].1;
+        assert_eq!(
+            push.layers.iter().map(pushing).collect::<Vec<_>>(),
+            [Some(seconds(1.0)), Some(seconds(30.0))]
+        );
     }
 
     #[test]
