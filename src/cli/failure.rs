@@ -195,7 +195,12 @@ impl Failure {
             | Self::RecordingName { .. }
             | Self::NoIndex
             | Self::NotInRun { .. } => 2,
-            Self::Send(SendError::Unreachable { .. } | SendError::Refused { .. } | SendError::Partial { .. })
+            Self::Send(
+                SendError::Unreachable { .. }
+                | SendError::Refused { .. }
+                | SendError::Unreadable { .. }
+                | SendError::Partial { .. },
+            )
             | Self::RecordingExists(_)
             | Self::FileExists(_)
             | Self::Damaged(_)

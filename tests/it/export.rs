@@ -255,6 +255,13 @@ fn what_a_collector_refuses_or_rejects_is_an_error() {
             "200 OK|{\"partialSuccess\":{\"rejectedSpans\":\"3\",\"errorMessage\":\"too old\"}}",
             "rejected 3 of",
         ),
+        (
+            "200 OK|{\"partialSuccess\":{\"rejectedSpans\":5,\"errorMessage\":null}}",
+            "rejected 5 of",
+        ),
+        // A gateway that wants a login answers the request that it redirects to.
+        ("302 Found\r\nlocation: /login|", "answered 302"),
+        ("200 OK|<html>log in</html>", "can't be read"),
     ] {
         let (address, serving) = collector(&[answer]);
         let ended = bakeoff(&place, &["export", &run(), "--to", "otlp", "--endpoint", &address], &[]);

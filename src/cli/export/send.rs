@@ -44,6 +44,9 @@ pub(in crate::cli) enum SendError {
     /// The collector does not want them.
     #[error("{url} answered {status}{}", said(text))]
     Refused { url: String, status: u16, text: String },
+    /// Whoever answered is no collector, or not one that can be understood.
+    #[error("{url} took the spans, but its answer can't be read: {reason}")]
+    Unreadable { url: String, reason: String },
     /// The collector took some and dropped others.
     #[error("{url} rejected {rejected} of {all} spans{}", said(text))]
     Partial {
@@ -62,12 +65,18 @@ impl SendError {
             Self::Unreachable { .. } => Some(
                 "a collector listens for OTLP over HTTP on port 4318; `--output FILE` writes the spans instead".into(),
             ),
+            Self::Unreadable { .. } => {
+                Some("is that a collector's address? It listens for OTLP over HTTP on port 4318".into())
+            }
             Self::Refused { status: 404, .. } => Some(format!(
                 "the endpoint is a collector's address without /{OTLP_PATH}; with it goes OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
             )),
             Self::Refused { status: 401 | 403, .. } => Some(
                 "OTEL_EXPORTER_OTLP_HEADERS=name=value gives a header, such as authorization, with each request".into(),
             ),
+            Self::Refused { status: 300..=399, .. } => {
+                Some("spans are not sent on to another address than the one that was named; name that one".into())
+            }
             Self::Refused { .. } => Some("`--output FILE` writes the spans instead".into()),
         }
     }
@@ -194,7 +203,7 @@ struct Answer {
 #[serde(default, rename_all = "camelCase")]
 struct Partial {
     rejected_spans: Number,
-    error_message: String,
+    error_message: Option<String>,
 }
 
 /// A 64-bit integer is a string in protobuf's JSON; not every collector does so.
@@ -220,6 +229,8 @@ impl Receiver {
         let client = reqwest::Client::builder()
             .user_agent(concat!("bakeoff/", env!("CARGO_PKG_VERSION")))
             .timeout(self.limit)
+            // A redirected POST becomes a GET that a page answers, and headers with keys go along to whatever host.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| self.unreachable(&error))?;
         for batch in &batches {
@@ -255,6 +266,9 @@ impl Receiver {
 
     async fn judge(&self, response: Response, batch: &OtlpBatch) -> Result<(), SendError> {
         let status = response.status();
+        let kind = response.headers().get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_binary = kind.contains("protobuf") || kind.contains("octet-stream");
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;
         if !status.is_success() {
             return Err(SendError::Refused {
@@ -264,12 +278,23 @@ impl Receiver {
             });
         }
         // An answer may be empty, or protobuf although JSON was sent: then nothing was rejected as far as can be told.
-        let partial = serde_json::from_str::<Answer>(&text)
-            .unwrap_or_default()
-            .partial_success;
+        let answer = match serde_json::from_str::<Answer>(&text) {
+            Ok(answer) => answer,
+            Err(_) if text.trim().is_empty() || is_binary => Answer::default(),
+            Err(error) => {
+                return Err(SendError::Unreadable {
+                    url: self.address(),
+                    reason: error.to_string(),
+                });
+            }
+        };
+        let partial = answer.partial_success;
         let rejected = match &partial.rejected_spans {
             Number::Number(number) => *number,
-            Number::Text(text) => text.parse().unwrap_or(0),
+            Number::Text(text) => text.parse().map_err(|_| SendError::Unreadable {
+                url: self.address(),
+                reason: format!("{text:?} rejected spans"),
+            })?,
         };
         if rejected == 0 {
             return Ok(());
@@ -278,7 +303,7 @@ impl Receiver {
             url: self.address(),
             rejected,
             all: batch.spans,
-            text: partial.error_message,
+            text: partial.error_message.unwrap_or_default(),
         })
     }
 
