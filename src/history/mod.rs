@@ -52,10 +52,22 @@ impl History {
     /// # Errors
     /// As [`open`](Self::open), and if there is no such file.
     pub fn open_existing(path: &Path) -> Result<Self, HistoryError> {
-        if !path.exists() {
+        if !Self::is_there(path)? {
             return Err(HistoryError::Absent { path: path.to_owned() });
         }
         Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    /// Whether there is such a file.
+    ///
+    /// # Errors
+    /// If that can't be found out, as in a folder that may not be looked into.
+    pub fn is_there(path: &Path) -> Result<bool, HistoryError> {
+        path.try_exists().map_err(|source| HistoryError::File {
+            operation: "looking for",
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// An empty history that is kept nowhere.

@@ -81,6 +81,7 @@ fn a_first_night_passes_and_leaves_no_file() {
     let first = place.check(&[]);
     assert_eq!(first.code, 0, "{}", first.err);
     assert!(first.out.contains("no baseline yet"), "{}", first.out);
+    assert!(first.out.contains("There is no history at"), "{}", first.out);
     assert!(!place.0.path("reports/history.db").exists());
     assert_eq!(place.check(&["--require-conclusive"]).code, 11);
 }

@@ -34,12 +34,20 @@ pub(super) fn check(arguments: &Check) -> Result<u8, Failure> {
     let branch = origin::branch(arguments.branch.as_deref());
     let run = PastRun::of(&log, Origin::default());
     // The first night has nothing to be held against, and passes.
-    let history = if arguments.database.db.exists() {
-        History::open_existing(&arguments.database.db)?
+    let db = &arguments.database.db;
+    let is_there = History::is_there(db)?;
+    let history = if is_there {
+        History::open_existing(db)?
     } else {
         History::in_memory()?
     };
-    let checked = gate::check(&run, &history, &branch, &policy)?;
+    let mut checked = gate::check(&run, &history, &branch, &policy)?;
+    if !is_there {
+        checked.notes.push(format!(
+            "There is no history at {}: the run was held against nothing. `bakeoff history add` makes one.",
+            db.display()
+        ));
+    }
     print(&match arguments.format {
         VerdictFormat::Json => format!("{:#}\n", json::checked(&checked)),
         VerdictFormat::Terminal => lines::checked(&checked, &arguments.database.db),
