@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::attribution::median;
 use crate::journal::RunLog;
 use crate::plan::Round;
-use crate::runner::event::TrialKey;
+use crate::runner::event::{Outcome, TrialKey};
 use crate::units::Nanos;
 
 /// What a round of all scenarios takes: for each the median of its measured trials, from the beginning of a trial's first phase
@@ -40,9 +40,11 @@ fn by_the_clock(log: &RunLog) -> Vec<(&TrialKey, u64)> {
     let end = log.end.as_ref().filter(|end| !end.interrupted).map(|end| end.ended);
     let ends = began.iter().skip(1).map(|(_, at)| Some(*at)).chain([end]);
     let ran_through = |key: &TrialKey| {
-        log.trials
-            .iter()
-            .any(|trial| trial.trial == *key && trial.failed.is_none())
+        let mut trials = log.trials.iter();
+        let mut phases = log.phases.iter().filter(|phase| phase.trial == *key);
+        trials.any(|trial| trial.trial == *key && trial.failed.is_none())
+            // A phase that fails ends early, and those that need it are not tried.
+            && phases.all(|phase| matches!(phase.outcome, Outcome::Measured | Outcome::Invalid(_)))
     };
     began
         .iter()
@@ -109,6 +111,17 @@ mod tests {
 
         for trial in log.trials.iter_mut().filter(|trial| trial.trial.scenario == "a") {
             trial.failed = Some("no engine".into());
+        }
+        assert_eq!(seconds(&log), None, "of one of them nothing is known");
+    }
+
+    #[test]
+    fn a_trial_in_which_something_failed_does_not_count() {
+        let mut log = log();
+        let failed =
+            |phase: &&mut crate::runner::event::PhaseRecord| phase.trial.scenario == "a" && phase.phase == "cold build";
+        for phase in log.phases.iter_mut().filter(failed) {
+            phase.outcome = Outcome::Failed(crate::runner::event::Failure::default());
         }
         assert_eq!(seconds(&log), None, "of one of them nothing is known");
     }
