@@ -85,6 +85,8 @@ pub enum Answer {
     Same,
     /// One of them is nothing, of which nothing is a multiple.
     NoRatio,
+    /// There is no round in which both were measured.
+    NoPairs,
 }
 
 /// Why two runs can't be compared, or a run with itself.
@@ -312,6 +314,7 @@ impl Asked {
         };
         let (answer, question) = match question {
             _ if scale.is_none() && all_same(figure) && all_same(other) => (Answer::Same, None),
+            Err(SampleError::Empty) => (Answer::NoPairs, None),
             Err(_) => (Answer::NoRatio, None),
             Ok(question) if is_question(log, figure) => (Answer::NoRatio, Some(question)),
             Ok(_) => (Answer::Ratio(median / of_other * scale.unwrap_or(1.0)), None),

@@ -105,6 +105,10 @@ fn cells(row: &ComparedRow) -> [String; 7] {
             let answer = "not comparable: one of them is nothing";
             (String::new(), String::new(), answer.to_owned())
         }
+        Answer::NoPairs => {
+            let answer = "not comparable: no round has both";
+            (String::new(), String::new(), answer.to_owned())
+        }
     };
     [
         row.metric.clone(),
@@ -236,6 +240,7 @@ fn json_row(row: &ComparedRow) -> Value {
         Answer::Ratio(ratio) => ("not-asked", Some(*ratio)),
         Answer::Same => ("same", Some(1.0)),
         Answer::NoRatio => ("no-ratio", None),
+        Answer::NoPairs => ("no-pairs", None),
     };
     let test = match &row.answer {
         Answer::Tested(comparison) => test(comparison),

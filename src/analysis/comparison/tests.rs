@@ -67,6 +67,22 @@ fn a_round_without_its_partner_is_no_pair() {
 }
 
 #[test]
+fn figures_of_different_rounds_are_not_called_nothing() {
+    let mut log = eight();
+    let odd = |round: crate::plan::Round| matches!(round, crate::plan::Round::Measured(round) if round % 2 == 1);
+    log.phases
+        .retain(|phase| phase.phase != "cold push" || odd(phase.trial.round) == (phase.trial.scenario == "a"));
+    let compared = within_run(&log, "a", policy()).expect("comparable");
+    let push = compared
+        .rows
+        .iter()
+        .find(|row| row.metric == "cold push")
+        .expect("a row");
+    assert_eq!(push.answer, Answer::NoPairs);
+    assert!(push.medians.0 > 0.0 && push.medians.1 > 0.0);
+}
+
+#[test]
 fn runs_of_one_machine_are_compared_scenario_by_scenario() {
     let (now, mut then) = (eight(), eight());
     for phase in &mut then.phases {
