@@ -5,8 +5,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Kind, Origin, Transfer};
 use crate::units::Bytes;
+
+/// How long tunnels may take to end once they are cut.
+const CUT_LIMIT: Duration = Duration::from_millis(200);
 
 /// What has been transferred since somebody last asked.
 #[derive(Debug, Default)]
@@ -23,12 +28,15 @@ struct Kept {
     generation: u64,
     /// Requests of this generation that are in progress.
     open: usize,
+    /// Ends what of this generation would never end by itself.
+    over: CancellationToken,
 }
 
 impl Kept {
     fn next(&mut self) {
         self.generation += 1;
         self.open = 0;
+        self.over = CancellationToken::new();
     }
 }
 
@@ -51,10 +59,16 @@ impl Log {
     }
 
     /// What has been transferred since the last call. Waits a little for transfers that are still open: a client that
-    /// has just ended is noticed only when its connection is. What is open even then is never told of.
+    /// has just ended is noticed only when its connection is. Tunnels that are open even then are cut, and told of; the rest
+    /// never is.
     pub async fn take(&self, patience: Duration) -> Vec<Transfer> {
         let waited = tokio::time::Instant::now();
         while self.kept().open > 0 && waited.elapsed() < patience {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let cut = tokio::time::Instant::now();
+        self.kept().over.cancel();
+        while self.kept().open > 0 && cut.elapsed() < CUT_LIMIT {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let mut kept = self.kept();
@@ -77,6 +91,7 @@ pub struct Ticket {
     /// How many bytes the body has; `None` if that is not known, or does not count.
     expected: Option<u64>,
     generation: u64,
+    over: CancellationToken,
 }
 
 impl Ticket {
@@ -85,7 +100,7 @@ impl Ticket {
         let now = unix_now();
         let mut kept = log.kept();
         kept.open += 1;
-        let generation = kept.generation;
+        let (generation, over) = (kept.generation, kept.over.clone());
         drop(kept);
         Self {
             log: Arc::clone(log),
@@ -104,7 +119,13 @@ impl Ticket {
             identity,
             expected: None,
             generation,
+            over,
         }
+    }
+
+    /// Is cancelled when what is asked for belongs to a build that is over.
+    pub fn over(&self) -> CancellationToken {
+        self.over.clone()
     }
 
     /// What the answer is.

@@ -38,7 +38,7 @@ pub(super) async fn answer(
         Err(late) => return unreachable(ticket, &to, &late, shared),
     };
     ticket.answered(200, Origin::Upstream, None);
-    let ended = shared.ended.clone();
+    let (ended, over) = (shared.ended.clone(), ticket.over());
     tokio::spawn(async move {
         if let Ok(upgraded) = hyper::upgrade::on(request).await {
             let mut client = TokioIo::new(upgraded);
@@ -51,6 +51,8 @@ pub(super) async fn answer(
             tokio::select! {
                 _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
                 () = ended.cancelled() => {}
+                // The build is over, and the other side does not notice.
+                () = over.cancelled() => {}
             }
             ticket.sent(down.load(Ordering::Relaxed));
         }

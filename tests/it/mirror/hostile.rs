@@ -173,6 +173,22 @@ async fn a_tunnel_that_breaks_off_is_counted_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tunnel_that_nobody_closes_is_counted_when_its_build_is_over() {
+    let stage = Stage::new().await;
+    let to = shouting().await.to_string();
+    let mirror = stage.record().await;
+    let (mut tunnel, _) = connect(&mirror, &to).await;
+    tunnel.write_all(b"hello").await.expect("sent");
+    tunnel.readable().await.expect("an answer");
+    let seen = transfer(&mirror).await;
+    assert_eq!((seen.kind, seen.bytes.0), (Kind::Tunnel, 5));
+    // And it is closed.
+    let mut rest = Vec::new();
+    tunnel.read_to_end(&mut rest).await.expect("an end");
+    assert_eq!(rest, b"HELLO");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tunnel_is_refused_in_replay() {
     let stage = Stage::new().await;
     let to = shouting().await.to_string();
