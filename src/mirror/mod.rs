@@ -444,7 +444,10 @@ impl Mirror {
             }
             Ok(damaged)
         });
-        warmed.await.unwrap_or_else(|_| Ok(Vec::new()))
+        // What was not looked through is not good.
+        warmed
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 }
 
