@@ -17,6 +17,10 @@ pub(super) async fn remove_by_label<E: Engine>(session: &Session<'_, E>) -> Vec<
         (thing.run == session.settings.run.0 && thing.kind != OwnedKind::Network)
             || (thing.run == "stand-in" && thing.kind == OwnedKind::Container)
     };
+    // Each of the calls that follow would wait for its own limit.
+    if let Err(error) = super::failing::answers(session.engine).await {
+        return vec![error.to_string()];
+    }
     let removing = |thing: &Owned| session.note(format!("removing {}", thing.name));
     let mut problems = match reaper::reap(session.engine, ours, removing).await {
         Ok(reaped) => reaped.problems,

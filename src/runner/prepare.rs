@@ -120,10 +120,20 @@ impl<'a, E: Engine> Session<'a, E> {
 
     /// Removes what the trials shared in the host's engine; call it when the last one has been closed.
     pub async fn finish(&self) {
+        if let Err(error) = super::failing::answers(self.engine).await {
+            self.note(format!("warning: what is left stays for `bakeoff clean`: {error}"));
+            return;
+        }
         self.remove_engine_network().await;
-        // What an engine made late, for a process that was killed meanwhile. What fails stays for `bakeoff clean`.
+        // What an engine made late, for a process that was killed meanwhile.
         let ours = |thing: &Owned| thing.run == self.settings.run.0;
-        let _ = reaper::reap(self.engine, ours, |_| {}).await;
+        let problems = match reaper::reap(self.engine, ours, |_| {}).await {
+            Ok(reaped) => reaped.problems,
+            Err(error) => vec![error.to_string()],
+        };
+        for problem in problems {
+            self.note(format!("warning: this stays for `bakeoff clean`: {problem}"));
+        }
     }
 
     /// Tells that the run begins, or goes on.
@@ -211,10 +221,13 @@ impl<'a, E: Engine> Session<'a, E> {
     /// by one that died.
     async fn remove_left_overs(&self) -> Result<(), RunError> {
         let doomed = |thing: &Owned| thing.run != "stand-in" || thing.kind == OwnedKind::Container;
-        reaper::reap_left_overs(self.engine, doomed, |thing| {
+        let reaped = reaper::reap_left_overs(self.engine, doomed, |thing| {
             self.note(format!("removing left-over {}", thing.name));
         })
         .await?;
+        for problem in reaped.problems {
+            self.note(format!("warning: a left-over of an earlier run stays: {problem}"));
+        }
         reaper::reap_cache(self.engine).await?;
         Ok(())
     }
