@@ -115,6 +115,11 @@ impl BaseImages {
             match pull(engine, reference, observer).await {
                 Ok(()) => {
                     if let Some(details) = engine.image(reference).await? {
+                        if local.as_ref().is_some_and(|local| local.id != details.id) {
+                            observer(Progress::Note(format!(
+                                "{reference} was pulled anew: the name stands for a newer image than before"
+                            )));
+                        }
                         return Ok(base(reference, details.id, false));
                     }
                     "the pull ended without an image".clone_into(&mut reason);

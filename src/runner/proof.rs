@@ -69,7 +69,13 @@ fn compare(before: &Inventory, after: &Inventory, bases: &BTreeSet<&str>) -> Hos
     }
     // What earlier runs left is bakeoff's to remove, and so are stand-ins that are made anew.
     let gone = before.without(after);
-    for thing in gone.into_iter().filter(|thing| thing.owner == Owner::Somebody) {
+    // A base's name may stand for a newer image, which was pulled for the run and is told as kept.
+    let is_newer = |thing: &Thing| {
+        let same_name = |other: &Thing| other.kind == ThingKind::Image && other.name == thing.name;
+        thing.kind == ThingKind::Image && bases.contains(thing.name.as_str()) && after.0.iter().any(same_name)
+    };
+    let gone = gone.into_iter().filter(|thing| !is_newer(thing));
+    for thing in gone.filter(|thing| thing.owner == Owner::Somebody) {
         if thing.kind == ThingKind::CacheRecord {
             proof.removed_records += 1;
         } else {
@@ -113,6 +119,11 @@ mod tests {
             thing(ThingKind::Container, "left-over", Owner::Run),
             thing(ThingKind::CacheRecord, "left-over", Owner::Run),
             thing(ThingKind::Image, "old-stand-in", Owner::StandIn),
+            // The run pulls a newer one.
+            Thing {
+                id: "an older one".into(),
+                ..thing(ThingKind::Image, "docker:dind", Owner::Somebody)
+            },
         ];
         let after = [
             before[0].clone(),
