@@ -170,8 +170,17 @@ impl<E: Engine> Session<'_, E> {
         let files = [(PathBuf::from("Dockerfile"), dockerfile.into_bytes())];
         let built = self.build_aside(engine, &files, tag, Builder::Buildkit, taken).await?;
         engine.remove_image(tag).await?;
-        // A step that failed had the base to run on.
-        Ok(built.is_err_and(|failure| failure.step.is_some_and(|step| step.contains(ANCHOR))))
+        match built {
+            Ok(_) => Ok(false),
+            // A step that failed had the base to run on.
+            Err(failure) if failure.step.as_ref().unwrap_or(&failure.message).contains(ANCHOR) => Ok(true),
+            Err(failure) => Err(EngineError::Operation {
+                operation: "mark the trial's base",
+                subject: base.to_owned(),
+                reason: failure.message,
+            }
+            .into()),
+        }
     }
 
     async fn build_aside(
