@@ -79,7 +79,7 @@ impl DockerEngine {
         let size = unsigned(details.size);
         Ok(Some(ImageDetails {
             id: details.id.unwrap_or_default(),
-            size: Bytes(self.unpacked_size(image, size).await),
+            size: Bytes(self.unpacked_size(image, size).await?),
             layers: details.root_fs.and_then(|root| root.layers).unwrap_or_default(),
             labels: details
                 .config
@@ -93,20 +93,21 @@ impl DockerEngine {
 
     /// An image's size as it lies unpacked. Inspecting tells it where a graph driver keeps the layers; with containerd's
     /// store that is the size of the compressed layers, and only the list has both together.
-    async fn unpacked_size(&self, image: &str, inspected: u64) -> u64 {
+    async fn unpacked_size(&self, image: &str, inspected: u64) -> Result<u64, EngineError> {
         let options = ListImagesOptions {
             filters: Some(HashMap::from([("reference".to_owned(), vec![image.to_owned()])])),
             ..ListImagesOptions::default()
         };
-        let listed = self.docker.list_images(Some(options)).await.unwrap_or_default();
-        match listed.as_slice() {
+        let listed = self.docker.list_images(Some(options)).await;
+        let listed = listed.map_err(failed("list image", image))?;
+        Ok(match listed.as_slice() {
             [one] => match unsigned(Some(one.size)).checked_sub(inspected) {
                 None | Some(0) => inspected,
                 Some(unpacked) => unpacked,
             },
             // An id is no reference.
             _ => inspected,
-        }
+        })
     }
 
     pub(super) async fn import_rootfs(&self, rootfs: &Path, tag: &str, changes: &[String]) -> Result<(), EngineError> {
