@@ -250,7 +250,11 @@ pub fn descent(records: &[CacheRecord], roots: &BTreeSet<String>) -> BTreeSet<St
 pub fn cache_mounts_of_trial(new: &[CacheRecord], targets: &BTreeMap<String, usize>) -> BTreeSet<String> {
     let of_target = |target: &str| {
         let start = format!("cached mount {target} from exec ");
-        move |record: &CacheRecord| record.kind == "exec.cachemount" && record.description.starts_with(&start)
+        // Where the engine tells a mount's id, that says whose it is (`mounts_of`).
+        move |record: &CacheRecord| {
+            let names_itself = record.description.contains(" with id \"");
+            record.kind == "exec.cachemount" && record.description.starts_with(&start) && !names_itself
+        }
     };
     let found = targets
         .iter()
@@ -394,6 +398,8 @@ mod tests {
             set(&["m1"])
         );
         assert!(cache_mounts_of_trial(&[ours, other, apt], &targets).is_empty());
+        let named = "cached mount /root/.cache/uv from exec /bin/sh -c uv sync with id \"/root/.cache/uv\"";
+        assert!(cache_mounts_of_trial(&[record("m4", &[], named)], &targets).is_empty());
     }
 
     #[test]
