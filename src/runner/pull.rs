@@ -11,7 +11,7 @@ use super::check::{self, Pulled};
 use super::event::{Failure, Manifest, Outcome, PhaseRecord};
 use super::failing::answers;
 use super::prepare::unless_cancelled;
-use super::trial::{registry_container, slug};
+use super::trial::registry_container;
 use super::{RunError, Trial, resources};
 use crate::engine::isolated::REGISTRY_PORT;
 use crate::engine::{Engine, registry};
@@ -50,12 +50,7 @@ impl<E: Engine> Trial<'_, E> {
             Ok(had) => had,
             Err(error) => return Ok(self.failed(spec, &format!("the engine that pulls does not answer: {error}"))),
         };
-        let name = format!(
-            "{}/{}:{}",
-            self.registry_of_pulls(),
-            self.repository(),
-            slug(&spec.image)
-        );
+        let name = format!("{}/{}:{}", self.registry_of_pulls(), self.repository(), spec.image);
         let mark = self.mark_registry().await;
         let group = resources::group_of_engine(session.engine, machine).await;
         self.begins(spec)?;
@@ -82,7 +77,7 @@ impl<E: Engine> Trial<'_, E> {
             Ok(trace) => {
                 record.wall = trace.wall;
                 let port = self.place.registry_port(&self.registry);
-                let held = registry::manifest(port, &self.repository(), &slug(&spec.image)).await;
+                let held = registry::manifest(port, &self.repository(), &spec.image).await;
                 record.travelled = self.travelled(mark, held.as_ref().ok()).await;
                 record.image = engine.image(&name).await.ok().flatten();
                 record.outcome = check::pull(&Pulled {

@@ -218,13 +218,13 @@ impl<'s, E: Engine> Trial<'s, E> {
         PhaseRecord::unmeasured(&self.key, spec, outcome)
     }
 
-    /// The name under which an image of the journey is built and pushed.
+    /// The name under which an image of the journey is built and pushed. What the suite calls it is a valid tag.
     pub(super) fn image_name(&self, image: &str) -> String {
         format!(
             "127.0.0.1:{}/{}:{}",
             self.place.registry_name(&self.registry),
             self.repository(),
-            slug(image)
+            image
         )
     }
 
