@@ -1,6 +1,7 @@
 //! Keeps the values of secrets out of everything that is told, and those of build arguments, unless the suite lists them as
 //! public.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
 
 use super::event::{Failure, Outcome, RunEvent};
@@ -12,6 +13,9 @@ pub(super) const REDACTED: &str = "[redacted]";
 
 /// Values shorter than this are not looked for in texts: `1` or `on` is everywhere, and no secret.
 const SHORTEST: usize = 4;
+
+/// What is written as it is in a query of an address (RFC 3986, "Unreserved Characters").
+const IN_ADDRESSES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub(super) struct Redactor {
     public: Vec<String>,
@@ -52,10 +56,9 @@ impl Redactor {
         let all = || secret.iter().map(|(_, value)| value).chain(&granted);
         let lines = all().flat_map(|value| value.lines().map(str::trim));
         let whole = all().map(String::as_str);
-        let mut values: Vec<_> = whole
-            .chain(lines)
-            .filter(|value| value.len() >= SHORTEST)
-            .map(str::to_owned)
+        let values = whole.chain(lines).filter(|value| value.len() >= SHORTEST);
+        let mut values: Vec<_> = values
+            .flat_map(|value| [value.to_owned(), utf8_percent_encode(value, IN_ADDRESSES).to_string()])
             .collect();
         values.sort_by_key(|value| (std::cmp::Reverse(value.len()), value.clone()));
         values.dedup();
