@@ -36,6 +36,7 @@ pub fn build(
     spec: &PhaseSpec,
     trace: &BuildTrace,
     dockerfile: &Dockerfile,
+    target: Option<&str>,
     image: Option<&ImageDetails>,
 ) -> Vec<String> {
     let steps = user_steps(trace, dockerfile);
@@ -52,6 +53,13 @@ pub fn build(
     let mut reasons = Vec::new();
     if image.is_none() {
         reasons.push("the engine has no image of that name after the build".to_owned());
+    }
+    let instructions = dockerfile.instructions_of_image(target);
+    if steps.is_empty() && instructions.iter().any(|instruction| instruction.can_make_layer()) {
+        reasons.push(
+            "the builder told of no step that is an instruction of the Dockerfile, so nothing can be said of its cache"
+                .to_owned(),
+        );
     }
     match spec.expect.cached {
         Cached::None => {
@@ -294,7 +302,13 @@ mod tests {
 
     fn built_as(temperature: Temperature, trace: &BuildTrace, image: Option<&ImageDetails>) -> Outcome {
         let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
-        outcome(build(&phase(PhaseKind::Build, temperature), trace, &dockerfile, image))
+        outcome(build(
+            &phase(PhaseKind::Build, temperature),
+            trace,
+            &dockerfile,
+            None,
+            image,
+        ))
     }
 
     fn checked(temperature: Temperature, cached: [bool; 3]) -> Outcome {
@@ -305,11 +319,23 @@ mod tests {
         let dockerfile = Dockerfile::parse(DOCKERFILE).expect("valid");
         let mut spec = phase(PhaseKind::Build, Temperature::Cold);
         spec.expect.cached = expected;
-        build(&spec, &built(cached), &dockerfile, Some(&ImageDetails::default())).is_empty()
+        build(&spec, &built(cached), &dockerfile, None, Some(&ImageDetails::default())).is_empty()
     }
 
     fn is_invalid(outcome: &Outcome, word: &str) -> bool {
         matches!(outcome, Outcome::Invalid(reasons) if reasons.len() == 1 && reasons[0].contains(word))
+    }
+
+    #[test]
+    fn steps_that_nobody_knows_prove_nothing() {
+        let mut trace = built([false; 3]);
+        for step in &mut trace.steps {
+            step.name = format!("STEP {}", step.name.split_once("] ").expect("a step").1);
+        }
+        for temperature in [Temperature::Cold, Temperature::Hot, Temperature::Noop] {
+            let outcome = built_as(temperature, &trace, Some(&ImageDetails::default()));
+            assert!(is_invalid(&outcome, "no step that is an instruction"), "{outcome:?}");
+        }
     }
 
     #[test]

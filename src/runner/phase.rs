@@ -1,7 +1,7 @@
 //! The measured phases. What is not the user's action (making the context ready, inspecting the image, asking the registry)
 //! happens before the clock starts or after it stops.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -54,25 +54,11 @@ impl<E: Engine> Trial<'_, E> {
         self.images.remove(&spec.image);
         self.started.remove(&spec.image);
         self.packed.remove(&spec.image);
-        let mut build_args = session.build_args(self.scenario);
-        if self.scenario.builder == Builder::Buildkit {
-            // BuildKit keeps cache mounts by id for the whole daemon; a namespace makes them the trial's own.
-            build_args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), format!("bakeoff-{}", self.nonce));
-        }
-        if let Some(mirror) = &session.mirror {
-            // Docker predefines them: they are in no cache key. What the suite sets itself, it means.
-            let of_suite: Vec<String> = build_args.keys().map(|name| name.to_ascii_lowercase()).collect();
-            for (name, value) in mirror.proxy_arguments() {
-                if !of_suite.contains(&name.to_ascii_lowercase()) {
-                    build_args.insert(name.to_owned(), value);
-                }
-            }
-        }
         let request = BuildRequest {
             context: ready.context.clone(),
             dockerfile: ready.dockerfile.clone(),
             tag: tag.clone(),
-            build_args,
+            build_args: self.build_arguments(),
             labels: session.labels(),
             builder: self.scenario.builder,
             target: self.scenario.target.clone(),
@@ -117,7 +103,13 @@ impl<E: Engine> Trial<'_, E> {
                 record.wall = trace.wall;
                 // The measurement is made: an engine that fails now makes it invalid, it does not lose it.
                 record.image = self.place.engine.image(&tag).await.ok().flatten();
-                let mut reasons = check::build(spec, &trace, &self.dockerfile, record.image.as_ref());
+                let mut reasons = check::build(
+                    spec,
+                    &trace,
+                    &self.dockerfile,
+                    self.scenario.target.as_deref(),
+                    record.image.as_ref(),
+                );
                 let earlier = std::mem::take(&mut self.mounts);
                 self.note_mounts(that_ran(&trace));
                 reasons.extend(self.check_mounts(spec, mounts, &earlier).await);
@@ -149,6 +141,26 @@ impl<E: Engine> Trial<'_, E> {
         self.replayable &=
             record.outcome == Outcome::Measured && super::network::is_replayable(&record, &self.dockerfile);
         Ok(record)
+    }
+
+    /// What the builder gets beside the suite's own build arguments.
+    fn build_arguments(&self) -> BTreeMap<String, String> {
+        let session = self.session;
+        let mut build_args = session.build_args(self.scenario);
+        if self.scenario.builder == Builder::Buildkit {
+            // BuildKit keeps cache mounts by id for the whole daemon; a namespace makes them the trial's own.
+            build_args.insert("BUILDKIT_CACHE_MOUNT_NS".to_owned(), format!("bakeoff-{}", self.nonce));
+        }
+        if let Some(mirror) = &session.mirror {
+            // Docker predefines them: they are in no cache key. What the suite sets itself, it means.
+            let of_suite: Vec<String> = build_args.keys().map(|name| name.to_ascii_lowercase()).collect();
+            for (name, value) in mirror.proxy_arguments() {
+                if !of_suite.contains(&name.to_ascii_lowercase()) {
+                    build_args.insert(name.to_owned(), value);
+                }
+            }
+        }
+        build_args
     }
 
     /// Remembers the cache mounts of the steps that ran: each has made a record in the builder's cache.
