@@ -40,6 +40,18 @@ fn all_build_args(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The values that are looked for, as they are and as they stand in addresses; longest first, so that a value that holds
+/// another is replaced whole.
+fn spellings<'v>(values: impl Iterator<Item = &'v str>) -> Vec<String> {
+    let mut spellings: Vec<_> = values
+        .filter(|value| value.len() >= SHORTEST)
+        .flat_map(|value| [value.to_owned(), utf8_percent_encode(value, IN_ADDRESSES).to_string()])
+        .collect();
+    spellings.sort_by_key(|value| (std::cmp::Reverse(value.len()), value.clone()));
+    spellings.dedup();
+    spellings
+}
+
 impl Redactor {
     pub(super) fn new(suite: &Suite) -> Self {
         let selected = suite.scenarios.iter().flat_map(|scenario| scenario.build_args.clone());
@@ -56,12 +68,7 @@ impl Redactor {
         let all = || secret.iter().map(|(_, value)| value).chain(&granted);
         let lines = all().flat_map(|value| value.lines().map(str::trim));
         let whole = all().map(String::as_str);
-        let values = whole.chain(lines).filter(|value| value.len() >= SHORTEST);
-        let mut values: Vec<_> = values
-            .flat_map(|value| [value.to_owned(), utf8_percent_encode(value, IN_ADDRESSES).to_string()])
-            .collect();
-        values.sort_by_key(|value| (std::cmp::Reverse(value.len()), value.clone()));
-        values.dedup();
+        let values = spellings(whole.chain(lines));
         let mut names: Vec<_> = secret.iter().map(|(name, _)| regex::escape(name)).collect();
         names.sort();
         names.dedup();
@@ -191,5 +198,35 @@ impl Redactor {
         }
         trace.log.iter_mut().for_each(|line| self.text(&mut line.text));
         trace.warnings.iter_mut().for_each(|warning| self.text(warning));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_as_they_are_and_in_addresses() {
+        let redactor = Redactor {
+            public: Vec::new(),
+            assignments: Ok(None),
+            values: spellings(["a b/c", "on"].into_iter()),
+        };
+        assert_eq!(
+            redactor.redacted("a b/c is on at ?token=a%20b%2Fc"),
+            "[redacted] is on at ?token=[redacted]"
+        );
+    }
+
+    #[test]
+    fn a_text_that_can_t_be_looked_through_is_not_kept() {
+        let too_large = Regex::new("(a{9999}){9999}").map(Some);
+        assert!(too_large.is_err());
+        let redactor = Redactor {
+            public: Vec::new(),
+            assignments: too_large,
+            values: Vec::new(),
+        };
+        assert_eq!(redactor.suite_text("[suite]"), REDACTED);
     }
 }
